@@ -1,0 +1,232 @@
+"""Settings, from the environment only. A missing or malformed one stops the start with a sentence that names it.
+
+`docs/settings.md` lists them all.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from flightbook.env import Environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Environment()
+
+# --- Required -----------------------------------------------------------------------------------------------
+SECRET_KEY = env.text("SECRET_KEY", min_length=32)
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS")
+DATABASES = {"default": env.database("DATABASE_URL")}
+REDIS_URL = env.url("REDIS_URL", schemes=("redis", "rediss", "unix"))
+# The directory of the ES256 keys: <kid>.public.pem for each valid key, <kid>.private.pem where this pool signs.
+TOKEN_KEYS_DIR = env.path("TOKEN_KEYS_DIR")
+
+# --- Payment: no default, and the sandbox must be accepted in so many words ---------------------------------
+PAYMENT_GATEWAY = env.choice("PAYMENT_GATEWAY", ("sandbox",))
+if PAYMENT_GATEWAY == "sandbox" and not env.flag("ALLOW_SANDBOX_PAYMENTS", default=False):
+    env.refuse("PAYMENT_GATEWAY is `sandbox`, which takes no money: set ALLOW_SANDBOX_PAYMENTS=true to accept that.")
+PAYMENT_TIMEOUT_SECONDS = env.number("PAYMENT_TIMEOUT_SECONDS", default=10)
+HOLD_MINUTES = env.number("HOLD_MINUTES", default=30)
+HOLDS_PER_USER = env.number("HOLDS_PER_USER", default=5)
+
+# --- Identity -----------------------------------------------------------------------------------------------
+TOKEN_ISSUER = env.text("TOKEN_ISSUER", default="flightbook")
+TOKEN_AUDIENCE = env.text("TOKEN_AUDIENCE", default="flightbook")
+ACCESS_TOKEN_LIFETIME = timedelta(minutes=15)
+REFRESH_TOKEN_LIFETIME = timedelta(days=14)
+SOCKET_TICKET_LIFETIME = timedelta(seconds=30)
+# How many passwords may be hashed at once in one process: each takes 46 MiB and a core.
+PASSWORD_HASHES_AT_ONCE = env.number("PASSWORD_HASHES_AT_ONCE", default=2)
+
+# --- Limits -------------------------------------------------------------------------------------------------
+RATE_LIMITS = {  # requests a minute
+    "register": env.number("RATE_LIMIT_REGISTER", default=60),
+    "login": env.number("RATE_LIMIT_LOGIN", default=30),
+    "sale": env.number("RATE_LIMIT_SALE", default=300),
+    "default": env.number("RATE_LIMIT_DEFAULT", default=1200),
+}
+TRUSTED_PROXY_HOPS = env.number("TRUSTED_PROXY_HOPS", default=0)
+SOCKETS_PER_USER = env.number("SOCKETS_PER_USER", default=100)
+FLIGHTS_PER_SOCKET = env.number("FLIGHTS_PER_SOCKET", default=100)
+SOCKET_MESSAGES_PER_SECOND = env.number("SOCKET_MESSAGES_PER_SECOND", default=20)
+SOCKET_FRAME_BYTES = 64 * 1024
+SOCKET_ORIGINS = env.words("SOCKET_ORIGINS", default=[])  # beside the served host's own
+# What one ASGI process lets run at once over HTTP; each is a thread and a database connection.
+HTTP_CONCURRENCY = env.number("HTTP_CONCURRENCY", default=16)
+HTTP_QUEUE_SECONDS = env.number("HTTP_QUEUE_SECONDS", default=30)
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+
+# --- Flights ------------------------------------------------------------------------------------------------
+SCHEDULE_DAYS = env.number("SCHEDULE_DAYS", default=60)
+SEARCH_CACHE_SECONDS = env.number("SEARCH_CACHE_SECONDS", default=1)
+
+# --- The project --------------------------------------------------------------------------------------------
+DEBUG = False
+ROOT_URLCONF = "flightbook.urls"
+ASGI_APPLICATION = "flightbook.asgi.application"
+WSGI_APPLICATION = "flightbook.wsgi.application"
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]  # usernames are unique by a constraint on their lower case
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "accounts.User"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-us"
+APPEND_SLASH = True
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "channels",
+    "axes",
+    "flightbook.apps.FlightbookConfig",
+    "accounts",
+    "flights",
+    "subscriptions",
+    "bookings",
+]
+MIDDLEWARE = [
+    "flightbook.http.middleware.RequestContextMiddleware",
+    "flightbook.metrics.MetricsMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "flightbook" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- Redis: the layer, the search cache and request counters; never a promise -------------------------------
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "flightbook",
+        "OPTIONS": {
+            "SOCKET_CONNECT_TIMEOUT": 0.5,
+            "SOCKET_TIMEOUT": 0.5,
+            "IGNORE_EXCEPTIONS": True,  # a cache may be lost; nothing that guards stands on it
+        },
+    }
+}
+DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": "flightbook"},
+    }
+}
+
+# --- Passwords, logins, cookies -----------------------------------------------------------------------------
+PASSWORD_HASHERS = ["accounts.hashers.BoundedArgon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
+]
+if env.flag("COMMON_PASSWORD_CHECK", default=True):
+    AUTH_PASSWORD_VALIDATORS.append({"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"})
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_HANDLER = "axes.handlers.database.AxesDatabaseHandler"
+AXES_FAILURE_LIMIT = env.number("LOGIN_FAILURE_LIMIT", default=10)
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "flightbook.http.client.client_address"
+AXES_LOCKOUT_CALLABLE = "flightbook.http.problems.locked_out"
+AXES_VERBOSE = False
+_secure = env.flag("COOKIE_SECURE", default=True)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _secure
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
+CSRF_FAILURE_VIEW = "flightbook.http.problems.csrf_failure"
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", default=[])
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if TRUSTED_PROXY_HOPS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- Static files -------------------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "flightbook" / "static"]
+WHITENOISE_USE_FINDERS = not STATIC_ROOT.is_dir()
+WHITENOISE_AUTOREFRESH = False
+
+# --- Mail ---------------------------------------------------------------------------------------------------
+vars().update(env.mail("EMAIL_URL"))
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", default="Flightbook <bookings@localhost>")
+EMAIL_TIMEOUT = 10
+
+# --- The API ------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.SessionTokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["flightbook.http.throttling.MinuteThrottle"],
+    "DEFAULT_PARSER_CLASSES": ["flightbook.http.json.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["flightbook.http.json.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "flightbook.http.schema.ApiSchema",
+    "EXCEPTION_HANDLER": "flightbook.http.problems.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+    "UNAUTHENTICATED_TOKEN": None,
+}
+SIMPLE_JWT = {"UPDATE_LAST_LOGIN": False}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Flightbook",
+    "DESCRIPTION": "Search flights, book seats, pay, cancel, follow flights. Errors are problem documents (RFC 9457).",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+}
+
+# --- Logs ---------------------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "flightbook.http.middleware.RequestIdFilter"}},
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
+    "root": {"handlers": ["stderr"], "level": env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING"), default="INFO")},
+    "loggers": {
+        "django": {"level": "INFO"},
+        "django.request": {"level": "ERROR"},  # a 404 is not a warning
+        "daphne": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
+    },
+}
+
+env.check()

@@ -1,0 +1,7 @@
+"""The project's own routes."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,8 @@
+"""WSGI: HTTP under gunicorn."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "flightbook.settings")
+application = get_wsgi_application()

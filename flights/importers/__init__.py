@@ -1,0 +1,1 @@
+"""Where flights come from: the source schedule, the reference tables, and what plays the source's delays."""
