@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
-from django.db import models
-from django.db.models import Q
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.db import models, transaction
+from django.db.models import Q, Value
 from django.db.models.functions import Lower, Now
+from django.db.models.lookups import Exact
+
+from accounts.types import SessionHandle
 
 _ID_ALPHABET = "abcdefghjkmnpqrstvwxyz23456789"
 
@@ -19,8 +24,22 @@ def new_public_id() -> str:
 
 
 class UserManager(BaseUserManager["User"]):
+    def named(self, username: str) -> models.QuerySet[User]:
+        """Whoever has that username in any case of letters.
+
+        By the expression of the unique index: `iexact` would compare upper case, by which `i` and the dotless
+        i of Turkish are one though the index lets both in, and would read the whole table for it.
+        """
+        return self.filter(Exact(Lower("username"), Lower(Value(username))))
+
+    def addressed(self, email: str) -> models.QuerySet[User]:
+        """Whoever has that address, in any case of letters."""
+        return self.filter(Exact(Lower("email"), Lower(Value(email))))
+
     def create_user(self, username: str, email: str, password: str | None = None, **fields: Any) -> User:
-        user = self.model(username=username, email=self.normalize_email(email), **fields)
+        user = self.model(
+            username=self.model.normalize_username(username), email=self.normalize_email(email), **fields
+        )
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -29,19 +48,21 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(username, email, password, is_staff=True, is_superuser=True, **fields)
 
     def get_by_natural_key(self, username: str | None) -> User:
-        return self.get(username__iexact=username)
+        return self.named(username or "").get()
 
 
 class User(AbstractBaseUser, PermissionsMixin):
     """A traveller or a member of staff. Usernames and addresses are unique whatever their case."""
 
     public_id = models.CharField(max_length=12, unique=True, default=new_public_id, editable=False)
-    username = models.CharField(max_length=150)
+    username = models.CharField(max_length=150, validators=[UnicodeUsernameValidator()])
     email = models.EmailField()
     given_name = models.CharField(max_length=150, blank=True)
     family_name = models.CharField(max_length=150, blank=True)
     is_staff = models.BooleanField(default=False, help_text="May enter the admin")
-    is_active = models.BooleanField(default=True, help_text="Switch off in place of deleting: ends the user's sessions")
+    is_active = models.BooleanField(
+        default=True, help_text="Switch off in place of deleting: ends the user's sessions"
+    )
     date_joined = models.DateTimeField(db_default=Now(), editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -54,10 +75,14 @@ class User(AbstractBaseUser, PermissionsMixin):
         ordering = ["username"]
         constraints = [
             models.UniqueConstraint(
-                Lower("username"), name="user_username_unique", violation_error_message="That username is taken."
+                Lower("username"),
+                name="user_username_unique",
+                violation_error_message="That username is taken.",
             ),
             models.UniqueConstraint(
-                Lower("email"), name="user_email_unique", violation_error_message="That address is registered."
+                Lower("email"),
+                name="user_email_unique",
+                violation_error_message="That address is registered.",
             ),
         ]
 
@@ -66,6 +91,16 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.username
+
+
+class SessionQuerySet(models.QuerySet["Session"]):
+    def live(self) -> SessionQuerySet:
+        """Neither ended nor expired by the database's clock, of an active user."""
+        return self.filter(ended_at=None, expires_at__gt=Now(), user__is_active=True)
+
+    def end(self, reason: str) -> int:
+        """Ends those that are not over yet; how many that were."""
+        return self.filter(ended_at=None).update(ended_at=Now(), end_reason=reason)
 
 
 class Session(models.Model):
@@ -78,21 +113,35 @@ class Session(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
     end_reason = models.CharField(max_length=40, blank=True, default="")
 
+    objects = SessionQuerySet.as_manager()
+
     class Meta:
         ordering = ["-created_at"]
+
+    def handle(self) -> SessionHandle:
+        return SessionHandle(sid=self.sid, user_pk=self.user_id, user_public_id=self.user.public_id)
 
     def __str__(self) -> str:
         return f"{self.user_id} since {self.created_at:%Y-%m-%d %H:%M}"
 
 
+class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
+    def take(self, digest: str) -> bool:
+        """Marks the token used, if nobody has and it is in time: of any number at once, one is told True."""
+        unused = self.filter(token_hash=digest, used_at=None, expires_at__gt=Now())
+        return unused.update(used_at=Now()) == 1
+
+
 class RefreshToken(models.Model):
-    """A refresh token by its SHA-256. It serves once; a second use ends its session, and with it the family."""
+    """A refresh token by its SHA-256. It serves once; a second use ends its session, so the whole family."""
 
     session = models.ForeignKey(Session, models.CASCADE, related_name="refresh_tokens")
     token_hash = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True, blank=True)
+
+    objects = RefreshTokenQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"of session {self.session_id}"
@@ -109,6 +158,22 @@ class SocketTicket(models.Model):
         return f"of session {self.session_id}"
 
 
+class MailQuerySet(models.QuerySet["Mail"]):
+    def lease(self, duration: timedelta) -> Mail | None:
+        """The pending mail that is due longest, past those that others are taking.
+
+        This attempt is counted, and nobody else gets it for `duration`.
+        """
+        due = self.filter(state=Mail.State.PENDING, due_at__lte=Now()).order_by("due_at")
+        with transaction.atomic():
+            mail = due.select_for_update(skip_locked=True).first()
+            if mail is None:
+                return None
+            mail.attempts += 1
+            self.filter(pk=mail.pk).update(attempts=mail.attempts, due_at=Now() + duration)
+        return mail
+
+
 class Mail(models.Model):
     """One e-mail to be sent, written in the transaction of what it tells of; the worker sends it."""
 
@@ -117,7 +182,9 @@ class Mail(models.Model):
         SENT = "sent"
         FAILED = "failed"
 
-    key = models.CharField(max_length=120, unique=True, help_text="What it tells of; the same news is never queued twice")
+    key = models.CharField(
+        max_length=120, unique=True, help_text="What it tells of; the same news is never queued twice"
+    )
     to = models.EmailField()
     subject = models.CharField(max_length=200)
     text = models.TextField()
@@ -125,8 +192,12 @@ class Mail(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     last_error = models.TextField(blank=True, default="")
     created_at = models.DateTimeField(db_default=Now())
-    due_at = models.DateTimeField(db_default=Now(), help_text="When to try next; while it is being sent, when its lease ends")
+    due_at = models.DateTimeField(
+        db_default=Now(), help_text="When to try next; while it is being sent, when its lease ends"
+    )
     sent_at = models.DateTimeField(null=True, blank=True)
+
+    objects = MailQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]

@@ -1,4 +1,5 @@
-"""The sale: bookings with their passengers, segments and coupons; payments; idempotency keys; the sandbox gateway's own book.
+"""The sale: bookings with their passengers, segments and coupons; payments; idempotency keys; the sandbox
+gateway's own book.
 
 A booking's `public_id` is what apps below know it by (a seat's holder, a subscription's source).
 """
@@ -43,8 +44,10 @@ class PaymentMethod(models.TextChoices):
 
 
 class Booking(models.Model):
-    public_id = models.CharField("booking id", max_length=15, unique=True, default=new_booking_id, editable=False)
-    record_locator = models.CharField(max_length=6, unique=True, default=new_record_locator, editable=False)
+    public_id = models.CharField(
+        "booking id", max_length=15, unique=True, default=new_booking_id, editable=False
+    )
+    record_locator = models.CharField(max_length=6, default=new_record_locator, editable=False)
     user = models.ForeignKey("accounts.User", models.PROTECT, related_name="+", db_index=False)
     status = models.CharField(max_length=9, choices=BookingStatus.choices)
     total = models.DecimalField(max_digits=10, decimal_places=2)
@@ -63,10 +66,12 @@ class Booking(models.Model):
             models.Index(fields=["payment_due_by"], condition=Q(status="Held"), name="booking_held_idx"),
         ]
         constraints = [
+            models.UniqueConstraint(fields=["record_locator"], name="booking_locator_unique"),
             models.CheckConstraint(condition=Q(status__in=BookingStatus.values), name="booking_status_known"),
             models.CheckConstraint(condition=Q(total__gte=0), name="booking_total_not_negative"),
             models.CheckConstraint(
-                condition=~Q(status="Held") | Q(payment_due_by__isnull=False), name="booking_hold_has_due_time"
+                condition=~Q(status="Held") | Q(payment_due_by__isnull=False),
+                name="booking_hold_has_due_time",
             ),
         ]
         permissions = [("act_for_others", "Can see and handle bookings of other users")]
@@ -89,7 +94,9 @@ class Passenger(models.Model):
 
     class Meta:
         ordering = ["booking", "position"]
-        constraints = [models.UniqueConstraint(fields=["booking", "position"], name="passenger_position_unique")]
+        constraints = [
+            models.UniqueConstraint(fields=["booking", "position"], name="passenger_position_unique")
+        ]
 
     def __str__(self) -> str:
         return f"{self.family_name}/{self.given_name}"
@@ -105,7 +112,9 @@ class Segment(models.Model):
     fare = models.CharField(max_length=8)
     refundable = models.BooleanField()
     change_fee = models.DecimalField(max_digits=10, decimal_places=2, null=True, blank=True)
-    seats_claimed = models.PositiveSmallIntegerField(help_text="Seats taken from the counter: passengers but infants")
+    seats_claimed = models.PositiveSmallIntegerField(
+        help_text="Seats taken from the counter: passengers but infants"
+    )
 
     class Meta:
         ordering = ["booking", "position"]
@@ -139,9 +148,8 @@ class Coupon(models.Model):
 class PaymentAttempt(models.Model):
     """One try to take money. Written before the gateway is called; `key` is what the gateway knows it by.
 
-    started -> authorised -> to_capture -> captured, or -> to_void -> voided; declined; unknown when the gateway
-    gave no answer, until it was asked again. The sale does authorised -> to_capture, the sweeper
-    authorised/unknown -> to_void once the lease is over; both conditionally: 0 rows means that the other won.
+    `states` has the table of its transitions. The sale makes it `to_capture`, the sweeper `to_void` once the
+    lease is over; both conditionally: 0 rows means that the other won.
     """
 
     class State(models.TextChoices):
@@ -158,15 +166,21 @@ class PaymentAttempt(models.Model):
     user = models.ForeignKey("accounts.User", models.PROTECT, related_name="+")
     booking = models.ForeignKey(Booking, models.PROTECT, null=True, blank=True, related_name="payments")
     gateway = models.CharField(max_length=20)
-    token = models.CharField(max_length=200, blank=True, default="", help_text="What the gateway knows the card by")
+    token = models.CharField(
+        max_length=200, blank=True, default="", help_text="What the gateway knows the card by"
+    )
     amount = models.DecimalField(max_digits=10, decimal_places=2)
     currency = models.CharField(max_length=3)
     state = models.CharField(max_length=10, choices=State.choices, default=State.STARTED)
-    reference = models.CharField(max_length=100, blank=True, default="", help_text="The gateway's own id of it")
+    reference = models.CharField(
+        max_length=100, blank=True, default="", help_text="The gateway's own id of it"
+    )
     detail = models.CharField(max_length=200, blank=True, default="")
     created_at = models.DateTimeField(db_default=Now())
     changed_at = models.DateTimeField(db_default=Now())
-    lease_until = models.DateTimeField(help_text="Until then its owner is at work; afterwards a worker settles it")
+    lease_until = models.DateTimeField(
+        help_text="Until then its owner is at work; afterwards a worker settles it"
+    )
     lease_token = models.UUIDField(null=True, blank=True)
     tries = models.PositiveSmallIntegerField(default=0)
 
@@ -186,7 +200,8 @@ class PaymentAttempt(models.Model):
 
 
 class Refund(models.Model):
-    """Money to be given back, written with the cancellation; the worker asks the gateway once the payment is captured."""
+    """Money to be given back, written with the cancellation; the worker asks the gateway once the payment is
+    captured."""
 
     class State(models.TextChoices):
         REQUESTED = "requested"
@@ -201,7 +216,9 @@ class Refund(models.Model):
     reference = models.CharField(max_length=100, blank=True, default="")
     created_at = models.DateTimeField(db_default=Now())
     done_at = models.DateTimeField(null=True, blank=True)
-    due_at = models.DateTimeField(db_default=Now(), help_text="When to try next; while it is being made, when its lease ends")
+    due_at = models.DateTimeField(
+        db_default=Now(), help_text="When to try next; while it is being made, when its lease ends"
+    )
     lease_token = models.UUIDField(null=True, blank=True)
     tries = models.PositiveSmallIntegerField(default=0)
 
@@ -215,12 +232,15 @@ class Refund(models.Model):
 
 
 class IdempotencyKey(models.Model):
-    """A client's promise that equal keys mean one request, and the answer that was given. See `idempotency`."""
+    """A client's promise that equal keys mean one request, and the answer that was given. See
+    `idempotency`."""
 
     user = models.ForeignKey("accounts.User", models.CASCADE, related_name="+", db_index=False)
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of method, path and body")
-    attempt = models.ForeignKey(PaymentAttempt, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False)
+    attempt = models.ForeignKey(
+        PaymentAttempt, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
     lease_until = models.DateTimeField()
     lease_token = models.UUIDField()
     status = models.PositiveSmallIntegerField(null=True, blank=True)
@@ -244,18 +264,42 @@ class IdempotencyKey(models.Model):
 class SandboxPayment(models.Model):
     """The sandbox gateway's own book: what a real gateway would hold on its side."""
 
+    class State(models.TextChoices):
+        AUTHORISED = "authorised"
+        DECLINED = "declined"
+        CAPTURED = "captured"
+        VOIDED = "voided"
+
     key = models.UUIDField(unique=True)
+    token = models.CharField(max_length=200, blank=True, default="")
     amount = models.DecimalField(max_digits=10, decimal_places=2)
     currency = models.CharField(max_length=3)
-    state = models.CharField(max_length=10)
+    state = models.CharField(max_length=10, choices=State.choices)
     refunded = models.DecimalField(max_digits=10, decimal_places=2, default=0)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.CheckConstraint(condition=Q(refunded__lte=F("amount")), name="sandbox_refund_within_amount")
+            models.CheckConstraint(
+                condition=Q(refunded__lte=F("amount")), name="sandbox_refund_within_amount"
+            )
         ]
 
     def __str__(self) -> str:
         return f"{self.amount} {self.currency} {self.state}"
+
+
+class SandboxRefund(models.Model):
+    """A refund that the sandbox gateway made; equal keys are one refund."""
+
+    key = models.UUIDField(unique=True)
+    payment = models.ForeignKey(SandboxPayment, models.PROTECT, related_name="refunds")
+    amount = models.DecimalField(max_digits=10, decimal_places=2)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return str(self.amount)

@@ -1,4 +1,4 @@
-"""Reads settings from the environment and collects every complaint, so that one start names all that is wrong."""
+"""Reads settings from the environment and collects every complaint: one start names all that is wrong."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-# A lost network is noticed by the socket, a stuck statement by the server: `statement_timeout` alone covers only the latter.
+# A lost network is noticed by the socket, a stuck statement by the server: `statement_timeout` covers
+# only the latter.
 CONNECTION_OPTIONS = {
     "connect_timeout": 5,
     "keepalives": 1,
@@ -23,8 +24,14 @@ CONNECTION_OPTIONS = {
 }
 
 
+_MOST = 10**9
+
+
 class Environment:
-    """Typed reads of environment variables. `check` raises `ImproperlyConfigured` with one sentence for each fault."""
+    """Typed reads of environment variables; an empty one counts as absent.
+
+    `check` raises `ImproperlyConfigured` with one sentence for each fault; none shows what may hold a secret.
+    """
 
     def __init__(self) -> None:
         self._faults: list[str] = []
@@ -37,6 +44,13 @@ class Environment:
             raise ImproperlyConfigured(" ".join(self._faults))
 
     def _raw(self, name: str, default: str | None) -> str | None:
+        """The variable, or what stands in the file that `<name>_FILE` names (a mounted secret)."""
+        if file := os.environ.get(f"{name}_FILE"):
+            try:
+                return Path(file).read_text().strip()
+            except OSError as error:
+                self.refuse(f"{name}_FILE cannot be read: {error.strerror}.")
+                return default
         value = os.environ.get(name, "")
         if value:
             return value
@@ -51,15 +65,33 @@ class Environment:
         return value
 
     def words(self, name: str, *, default: Sequence[str] | None = None) -> list[str]:
-        """Words between commas."""
+        """Words between commas; at least one where there is no default."""
         value = self._raw(name, None if default is None else ",".join(default)) or ""
-        return [word.strip() for word in value.split(",") if word.strip()]
+        words = [word.strip() for word in value.split(",") if word.strip()]
+        if value and not words and default is None:
+            self.refuse(f"{name} names nothing.")
+        return words
 
-    def number(self, name: str, *, default: int) -> int:
+    def origins(self, name: str) -> list[str]:
+        """Full origins between commas, such as ``https://example.com``; none where absent."""
+        found = self.words(name, default=[])
+        for origin in found:
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
+                self.refuse(f"{name} has {origin!r}, not an origin like https://example.com.")
+        return found
+
+    def number(self, name: str, *, default: int, least: int = 1) -> int:
+        """A whole number from `least` to a thousand million."""
         value = self._raw(name, str(default)) or ""
-        if value.isascii() and value.isdigit():
+        if (
+            value.isascii()
+            and value.isdigit()
+            and len(value) <= len(str(_MOST))
+            and least <= int(value) <= _MOST
+        ):
             return int(value)
-        self.refuse(f"{name} is {value!r}, not a whole number from 0.")
+        self.refuse(f"{name} is {value!r}, not a whole number from {least} to {_MOST}.")
         return default
 
     def flag(self, name: str, *, default: bool) -> bool:
@@ -79,26 +111,41 @@ class Environment:
 
     def url(self, name: str, *, schemes: Sequence[str]) -> str:
         value = self._raw(name, None) or ""
-        if value and urlsplit(value).scheme not in schemes:
-            self.refuse(f"{name} does not begin with {' or '.join(f'{scheme}://' for scheme in schemes)}.")
+        if value:
+            self._parts(name, value, schemes)
         return value
 
+    def _parts(self, name: str, value: str, schemes: Sequence[str]) -> SplitResult | None:
+        """The URL's parts; None, having complained, where it has another scheme or cannot be read."""
+        try:
+            parts = urlsplit(value)
+            port = parts.port
+        except ValueError:
+            self.refuse(f"{name} is no URL: its host or port cannot be read.")
+            return None
+        if parts.scheme in schemes and port != 0:
+            return parts
+        self.refuse(f"{name} does not begin with {' or '.join(f'{scheme}://' for scheme in schemes)}.")
+        return None
+
     def database(self, name: str) -> dict[str, Any]:
-        """A PostgreSQL URL: ``postgres://user:password@host:port/name``, a socket's directory as ``?host=``."""
-        url = self.url(name, schemes=("postgres", "postgresql"))
-        if not url or self._faults:
-            return {"ENGINE": "django.db.backends.postgresql"}
-        parts = urlsplit(url)
-        config: dict[str, Any] = dict(environ.Env.db_url_config(parts._replace(query="").geturl()))
-        query = dict(parse_qsl(parts.query))
-        config["HOST"] = query.pop("host", config.get("HOST", ""))
-        config["PORT"] = query.pop("port", config.get("PORT", ""))
-        config["ENGINE"] = "django.db.backends.postgresql"
-        config["OPTIONS"] = CONNECTION_OPTIONS | query
-        config["CONN_MAX_AGE"] = self.number("DATABASE_CONN_MAX_AGE", default=0)
-        config["CONN_HEALTH_CHECKS"] = True
-        config["DISABLE_SERVER_SIDE_CURSORS"] = True  # PgBouncer in transaction mode may stand between
-        return config
+        """A PostgreSQL URL: ``postgres://user:password@host:port/name``, a socket's directory as ``?host=``.
+
+        Further parameters of the query are libpq's own (``sslmode`` …).
+        """
+        value = self._raw(name, None)
+        parts = self._parts(name, value, ("postgres", "postgresql")) if value else None
+        config: dict[str, Any] = {
+            "ENGINE": "django.db.backends.postgresql",
+            "CONN_MAX_AGE": self.number("DATABASE_CONN_MAX_AGE", default=0, least=0),
+            "CONN_HEALTH_CHECKS": True,
+            "DISABLE_SERVER_SIDE_CURSORS": True,  # PgBouncer in transaction mode may stand between
+        }
+        if parts is None:
+            return config
+        if not parts.path.strip("/"):
+            self.refuse(f"{name} names no database.")
+        return config | _place(parts)
 
     def mail(self, name: str) -> dict[str, Any]:
         """Django's e-mail settings out of ``smtp+tls://user:password@host:port`` or ``consolemail://``."""
@@ -106,7 +153,20 @@ class Environment:
         if not url:
             return {}
         try:
-            return dict(environ.Env.email_url_config(url))
-        except ImproperlyConfigured as error:
-            self.refuse(f"{name} is not usable: {error}.")
+            return dict(environ.Env.email_url_config(url))  # type: ignore[no-untyped-call]
+        except (ImproperlyConfigured, ValueError):
+            self.refuse(f"{name} is no e-mail URL like smtp+tls://user:password@host:587 or consolemail://.")
             return {}
+
+
+def _place(parts: SplitResult) -> dict[str, Any]:
+    """Where the database of a URL is, and who enters it."""
+    query = dict(parse_qsl(parts.query))
+    return {
+        "NAME": unquote(parts.path.strip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": query.pop("host", parts.hostname or ""),
+        "PORT": query.pop("port", parts.port or ""),
+        "OPTIONS": CONNECTION_OPTIONS | query,
+    }

@@ -1,4 +1,4 @@
-"""The errors of the contract, free of HTTP libraries: operations raise them, `flightbook.http` gives them their form."""
+"""The errors of the contract. Operations raise them; `flightbook.http` gives them their form."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class FieldError:
 
 @dataclass(eq=False)
 class Problem(Exception):
-    """An RFC 9457 problem. Subclasses fix `status`, `code` and `title`; `extra` members are added to the document."""
+    """An RFC 9457 problem. Subclasses fix `status`, `code` and `title`; `extra` is added to the document."""
 
     detail: str = ""
     extra: dict[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Settings, from the environment only. A missing or malformed one stops the start with a sentence that names it.
+"""Settings, from the environment only. A missing or malformed one stops the start, named in a sentence.
 
 `docs/settings.md` lists them all.
 """
@@ -18,16 +18,18 @@ SECRET_KEY = env.text("SECRET_KEY", min_length=32)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS")
 DATABASES = {"default": env.database("DATABASE_URL")}
 REDIS_URL = env.url("REDIS_URL", schemes=("redis", "rediss", "unix"))
-# The directory of the ES256 keys: <kid>.public.pem for each valid key, <kid>.private.pem where this pool signs.
+# The ES256 keys: <kid>.public.pem for each valid one, <kid>.private.pem where this pool signs.
 TOKEN_KEYS_DIR = env.path("TOKEN_KEYS_DIR")
 
 # --- Payment: no default, and the sandbox must be accepted in so many words ---------------------------------
 PAYMENT_GATEWAY = env.choice("PAYMENT_GATEWAY", ("sandbox",))
 if PAYMENT_GATEWAY == "sandbox" and not env.flag("ALLOW_SANDBOX_PAYMENTS", default=False):
-    env.refuse("PAYMENT_GATEWAY is `sandbox`, which takes no money: set ALLOW_SANDBOX_PAYMENTS=true to accept that.")
+    env.refuse(
+        "PAYMENT_GATEWAY is `sandbox`, which takes no money: set ALLOW_SANDBOX_PAYMENTS=true to accept that."
+    )
 PAYMENT_TIMEOUT_SECONDS = env.number("PAYMENT_TIMEOUT_SECONDS", default=10)
 HOLD_MINUTES = env.number("HOLD_MINUTES", default=30)
-HOLDS_PER_USER = env.number("HOLDS_PER_USER", default=5)
+HOLDS_PER_USER = env.number("HOLDS_PER_USER", default=5, least=0)
 
 # --- Identity -----------------------------------------------------------------------------------------------
 TOKEN_ISSUER = env.text("TOKEN_ISSUER", default="flightbook")
@@ -45,20 +47,20 @@ RATE_LIMITS = {  # requests a minute
     "sale": env.number("RATE_LIMIT_SALE", default=300),
     "default": env.number("RATE_LIMIT_DEFAULT", default=1200),
 }
-TRUSTED_PROXY_HOPS = env.number("TRUSTED_PROXY_HOPS", default=0)
+TRUSTED_PROXY_HOPS = env.number("TRUSTED_PROXY_HOPS", default=0, least=0)
 SOCKETS_PER_USER = env.number("SOCKETS_PER_USER", default=100)
 FLIGHTS_PER_SOCKET = env.number("FLIGHTS_PER_SOCKET", default=100)
 SOCKET_MESSAGES_PER_SECOND = env.number("SOCKET_MESSAGES_PER_SECOND", default=20)
 SOCKET_FRAME_BYTES = 64 * 1024
-SOCKET_ORIGINS = env.words("SOCKET_ORIGINS", default=[])  # beside the served host's own
+SOCKET_ORIGINS = env.origins("SOCKET_ORIGINS")  # beside the served host's own
 # What one ASGI process lets run at once over HTTP; each is a thread and a database connection.
 HTTP_CONCURRENCY = env.number("HTTP_CONCURRENCY", default=16)
-HTTP_QUEUE_SECONDS = env.number("HTTP_QUEUE_SECONDS", default=30)
+HTTP_QUEUE_SECONDS = env.number("HTTP_QUEUE_SECONDS", default=30, least=0)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 
 # --- Flights ------------------------------------------------------------------------------------------------
 SCHEDULE_DAYS = env.number("SCHEDULE_DAYS", default=60)
-SEARCH_CACHE_SECONDS = env.number("SEARCH_CACHE_SECONDS", default=1)
+SEARCH_CACHE_SECONDS = env.number("SEARCH_CACHE_SECONDS", default=1, least=0)
 
 # --- The project --------------------------------------------------------------------------------------------
 DEBUG = False
@@ -94,8 +96,9 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "flightbook.http.middleware.RequestContextMiddleware",
     "flightbook.metrics.MetricsMiddleware",
+    "flightbook.http.edges.EdgeMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "flightbook.http.static_files.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -136,18 +139,23 @@ DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL], "prefix": "flightbook"},
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": env.text("CHANNEL_PREFIX", default="flightbook")},
     }
 }
 
 # --- Passwords, logins, cookies -----------------------------------------------------------------------------
 PASSWORD_HASHERS = ["accounts.hashers.BoundedArgon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ["username", "email", "given_name", "family_name"]},
+    },
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
 ]
 if env.flag("COMMON_PASSWORD_CHECK", default=True):
-    AUTH_PASSWORD_VALIDATORS.append({"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"})
+    AUTH_PASSWORD_VALIDATORS.append(
+        {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"}
+    )
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
@@ -157,6 +165,8 @@ AXES_FAILURE_LIMIT = env.number("LOGIN_FAILURE_LIMIT", default=10)
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_USERNAME_CALLABLE = "accounts.lockout.lockout_name"
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # the cool-off ends when it was said to
 AXES_CLIENT_IP_CALLABLE = "flightbook.http.client.client_address"
 AXES_LOCKOUT_CALLABLE = "flightbook.http.problems.locked_out"
 AXES_VERBOSE = False
@@ -165,7 +175,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _secure
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
 CSRF_FAILURE_VIEW = "flightbook.http.problems.csrf_failure"
-CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", default=[])
+CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -195,11 +205,13 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "flightbook.http.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "UNAUTHENTICATED_TOKEN": None,
+    "DEFAULT_METADATA_CLASS": "flightbook.http.metadata.AllowedMethods",
+    "URL_FORMAT_OVERRIDE": None,  # `?format=` is nobody's parameter
 }
 SIMPLE_JWT = {"UPDATE_LAST_LOGIN": False}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Flightbook",
-    "DESCRIPTION": "Search flights, book seats, pay, cancel, follow flights. Errors are problem documents (RFC 9457).",
+    "DESCRIPTION": "Search, book, pay, cancel, follow flights. Errors are problem documents (RFC 9457).",
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
@@ -219,8 +231,13 @@ LOGGING = {
     "formatters": {
         "line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
-    "root": {"handlers": ["stderr"], "level": env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING"), default="INFO")},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}
+    },
+    "root": {
+        "handlers": ["stderr"],
+        "level": env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING"), default="INFO"),
+    },
     "loggers": {
         "django": {"level": "INFO"},
         "django.request": {"level": "ERROR"},  # a 404 is not a warning

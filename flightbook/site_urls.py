@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from flightbook.metrics import metrics
+from flightbook.openapi import docs, openapi
+from flightbook.pages import search_page, status_page
+from flightbook.service_views import LiveView, ReadyView
+
+urlpatterns = [
+    path("", search_page),
+    path("status", status_page),
+    path("docs/", docs),
+    path("openapi.json", openapi),
+    path("metrics", metrics),
+    path("health/live", LiveView.as_view()),
+    path("health/ready", ReadyView.as_view()),
+]

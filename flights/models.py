@@ -6,6 +6,7 @@ with the airport's IANA zone. Counters and the log are written by `operations` a
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 from django.db import models
@@ -13,6 +14,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower, Now
 
 from flights.types import Cabin, FlightStatus
+
+_SEAT = re.compile(r"([1-9][0-9]?)([A-Z])", re.ASCII)
 
 
 class Airport(models.Model):
@@ -25,7 +28,10 @@ class Airport(models.Model):
     country = models.CharField(max_length=2, help_text="ISO 3166-1 alpha-2")
     time_zone = models.CharField(max_length=64, help_text="IANA time zone")
     city_code = models.CharField(
-        "IATA city code", max_length=3, blank=True, help_text="The metropolitan area's code, where it has several airports"
+        "IATA city code",
+        max_length=3,
+        blank=True,
+        help_text="The metropolitan area's code, where it has several airports",
     )
 
     class Meta:
@@ -34,7 +40,9 @@ class Airport(models.Model):
             models.Index(Lower("city"), name="airport_city_idx"),
             models.Index(fields=["city_code"], condition=~Q(city_code=""), name="airport_city_code_idx"),
         ]
-        constraints = [models.CheckConstraint(condition=Q(iata__regex=r"^[A-Z]{3}$"), name="airport_iata_form")]
+        constraints = [
+            models.CheckConstraint(condition=Q(iata__regex=r"^[A-Z]{3}$"), name="airport_iata_form")
+        ]
 
     def __str__(self) -> str:
         return f"{self.iata} {self.city}"
@@ -43,7 +51,9 @@ class Airport(models.Model):
 class Airline(models.Model):
     code = models.CharField("IATA designator", max_length=2, primary_key=True)
     name = models.CharField(max_length=120)
-    ticketing_code = models.CharField("accounting code", max_length=3, help_text="Three digits that begin a ticket number")
+    ticketing_code = models.CharField(
+        "accounting code", max_length=3, help_text="Three digits that begin a ticket number"
+    )
 
     class Meta:
         ordering = ["code"]
@@ -85,18 +95,21 @@ class CabinLayout(models.Model):
 
     def has_seat(self, seat: str) -> bool:
         """Whether `seat` ("12A") is one of this cabin's."""
-        row, letter = seat[:-1], seat[-1:]
-        return row.isdigit() and self.first_row <= int(row) <= self.last_row and letter in self.letters
+        written = _SEAT.fullmatch(seat)  # one spelling a seat: "012A" would be a second one of "12A"
+        return written is not None and self._has_row(int(written[1])) and written[2] in self.letters
+
+    def _has_row(self, row: int) -> bool:
+        return self.first_row <= row <= self.last_row
 
     def __str__(self) -> str:
         return f"{self.aircraft_type_id} {self.cabin} {self.first_row}-{self.last_row} {self.letters}"
 
 
 class FareFamily(models.Model):
-    """A fare offered in a cabin: its price is the cabin's base price times `multiplier`, its conditions are data.
+    """A fare offered in a cabin: its price is the base price times `multiplier`, its conditions are data.
 
-    `protected_share` is the part of the cabin's capacity kept for dearer fares: the fare is open to a party of n
-    while ``available - n >= ceil(capacity * protected_share)`` (nested booking limits).
+    `protected_share` is the part of the cabin's capacity kept for dearer fares: the fare is open to a party
+    of n while ``available - n >= ceil(capacity * protected_share)`` (nested booking limits).
     """
 
     code = models.CharField(max_length=8, primary_key=True)
@@ -106,7 +119,11 @@ class FareFamily(models.Model):
     protected_share = models.DecimalField(max_digits=4, decimal_places=3, default=Decimal(0))
     refundable = models.BooleanField(default=False)
     change_fee = models.DecimalField(
-        max_digits=10, decimal_places=2, null=True, blank=True, help_text="Empty where the fare cannot be changed"
+        max_digits=10,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text="Empty where the fare cannot be changed",
     )
     seat_choice = models.BooleanField(default=True, help_text="Seats may be chosen without a charge")
     is_open = models.BooleanField(default=True)
@@ -117,7 +134,8 @@ class FareFamily(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(multiplier__gt=0), name="fare_family_multiplier_positive"),
             models.CheckConstraint(
-                condition=Q(protected_share__gte=0) & Q(protected_share__lt=1), name="fare_family_protected_share"
+                condition=Q(protected_share__gte=0) & Q(protected_share__lt=1),
+                name="fare_family_protected_share",
             ),
             models.CheckConstraint(
                 condition=Q(change_fee__isnull=True) | Q(change_fee__gte=0), name="fare_family_change_fee"
@@ -129,7 +147,7 @@ class FareFamily(models.Model):
 
 
 class Flight(models.Model):
-    """One flight leg on one day. Its public id is ``FL`` and the key: flights are public, nothing is hidden in it."""
+    """One flight leg on one day. Its public id is ``FL`` and the key: nothing is hidden in it."""
 
     airline = models.ForeignKey(Airline, models.PROTECT, related_name="+")
     number = models.PositiveSmallIntegerField("flight number")
@@ -147,24 +165,31 @@ class Flight(models.Model):
     terminal = models.CharField(max_length=8, blank=True, default="")
     aircraft_type = models.ForeignKey(AircraftType, models.PROTECT, related_name="+", db_index=False)
     is_derived = models.BooleanField(default=False, help_text="A return leg derived from the outbound one")
-    source_date = models.DateField(null=True, blank=True, help_text="The day of the source schedule it was made from")
+    source_date = models.DateField(
+        null=True, blank=True, help_text="The day of the source schedule it was made from"
+    )
     sequence = models.PositiveIntegerField(default=0, help_text="Of its last update; 0 before the first")
-    last_reported_at = models.DateTimeField(null=True, blank=True, help_text="When the newest applied report occurred")
+    last_reported_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the newest applied report occurred"
+    )
 
     class Meta:
         ordering = ["scheduled_departure", "id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["origin", "destination", "scheduled_departure", "airline", "number"], name="flight_unique"
+                fields=["origin", "destination", "scheduled_departure", "airline", "number"],
+                name="flight_unique",
             ),
             models.CheckConstraint(
-                condition=Q(scheduled_arrival__gt=F("scheduled_departure")), name="flight_arrives_after_departure"
+                condition=Q(scheduled_arrival__gt=F("scheduled_departure")),
+                name="flight_arrives_after_departure",
             ),
             models.CheckConstraint(condition=Q(status__in=FlightStatus.values), name="flight_status_known"),
         ]
         indexes = [
             models.Index(
-                fields=["origin", "departure_date", "destination", "scheduled_departure"], name="flight_search_idx"
+                fields=["origin", "departure_date", "destination", "scheduled_departure"],
+                name="flight_search_idx",
             )
         ]
         permissions = [("report_flight_update", "Can report updates of a flight")]
@@ -182,7 +207,7 @@ class Flight(models.Model):
 
 
 class CabinInventory(models.Model):
-    """The seats of one cabin of one flight that are still for sale: the contended row. See `seat_inventory`."""
+    """The seats of one cabin of one flight still for sale: the contended row. See `seat_inventory`."""
 
     flight = models.ForeignKey(Flight, models.PROTECT, related_name="inventory", db_index=False)
     cabin = models.CharField(max_length=16, choices=Cabin.choices)
@@ -199,9 +224,13 @@ class CabinInventory(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["flight", "cabin"], name="inventory_unique"),
             models.CheckConstraint(
-                condition=Q(available__gte=0), name="inventory_never_oversold", violation_error_message="The cabin is sold out."
+                condition=Q(available__gte=0),
+                name="inventory_never_oversold",
+                violation_error_message="The cabin is sold out.",
             ),
-            models.CheckConstraint(condition=Q(available__lte=F("capacity")), name="inventory_within_capacity"),
+            models.CheckConstraint(
+                condition=Q(available__lte=F("capacity")), name="inventory_within_capacity"
+            ),
             models.CheckConstraint(condition=Q(base_price__gt=0), name="inventory_price_positive"),
         ]
 
@@ -264,7 +293,9 @@ class FlightUpdate(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["flight", "sequence"], name="update_sequence_unique"),
             models.UniqueConstraint(
-                fields=["flight", "report_id"], condition=Q(report_id__isnull=False), name="update_report_once"
+                fields=["flight", "report_id"],
+                condition=Q(report_id__isnull=False),
+                name="update_report_once",
             ),
             models.CheckConstraint(condition=Q(sequence__gte=1), name="update_sequence_positive"),
         ]
@@ -296,7 +327,11 @@ class Feed(models.Model):
     class Meta:
         ordering = ["consumer", "flight"]
         constraints = [models.UniqueConstraint(fields=["consumer", "flight"], name="feed_unique")]
-        indexes = [models.Index(fields=["consumer", "pending_since"], condition=Q(pending=True), name="feed_pending_idx")]
+        indexes = [
+            models.Index(
+                fields=["consumer", "pending_since"], condition=Q(pending=True), name="feed_pending_idx"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.consumer_id} {self.flight_id} {self.done_sequence}"
@@ -310,3 +345,17 @@ class UpdateLog(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ScheduleDay(models.Model):
+    """A day of the schedule that is loaded. The row is the claim: a day is loaded once, whoever asks."""
+
+    day = models.DateField(primary_key=True)
+    source_date = models.DateField(help_text="The day of the source schedule that is played on it")
+    loaded_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["day"]
+
+    def __str__(self) -> str:
+        return f"{self.day}"

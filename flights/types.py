@@ -1,6 +1,14 @@
-"""The values that flights hands out: enumerations and frozen dataclasses."""
+"""The values that flights hands out: enumerations and frozen dataclasses.
+
+Instants are aware datetimes in UTC, money is `Decimal` beside an ISO 4217 currency, airports go by IATA code.
+"""
 
 from __future__ import annotations
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from decimal import Decimal
 
 from django.db.models import TextChoices
 
@@ -20,3 +28,149 @@ class FlightStatus(TextChoices):
     LANDED = "Landed"
     DIVERTED = "Diverted"
     CANCELLED = "Cancelled"
+
+
+@dataclass(frozen=True)
+class FlightView:
+    """One flight: its schedule, its estimates and its state. `sequence` is its last update's, 0 before the
+    first."""
+
+    pk: int
+    flight_id: str
+    airline_code: str
+    airline_name: str
+    flight_number: str
+    origin: str
+    destination: str
+    origin_city: str
+    destination_city: str
+    origin_time_zone: str
+    destination_time_zone: str
+    departure: dt.datetime
+    arrival: dt.datetime
+    estimated_departure: dt.datetime | None
+    estimated_arrival: dt.datetime | None
+    status: str
+    delay_minutes: int | None
+    reason: str
+    gate: str
+    terminal: str
+    sequence: int
+
+
+@dataclass(frozen=True)
+class FareOffer:
+    """A fare of one cabin of one flight. `price` is one adult's, `seats_left` how many it may still sell."""
+
+    code: str
+    name: str
+    cabin: str
+    price: Decimal
+    currency: str
+    seats_left: int
+    refundable: bool
+    change_fee: Decimal | None
+    seat_choice: bool
+
+
+@dataclass(frozen=True)
+class CabinView:
+    """What is left of one cabin. `on_sale`: the flight has neither left nor been cancelled."""
+
+    cabin: str
+    capacity: int
+    seats_left: int
+    currency: str
+    on_sale: bool
+
+
+@dataclass(frozen=True)
+class SeatClaim:
+    """`seats` seats of one cabin at `unit_price`, which must still be that fare's price when they are
+    taken."""
+
+    flight_pk: int
+    cabin: str
+    fare: str
+    seats: int
+    unit_price: Decimal
+
+
+@dataclass(frozen=True)
+class SearchCriteria:
+    """`origin` and `destination` as the traveller wrote them: an airport's or a city's code, or a city's
+    name."""
+
+    origin: str
+    destination: str
+    date: dt.date
+    passengers: int = 1
+    cabin: str = Cabin.ECONOMY.value
+    airline: str | None = None
+    max_price: Decimal | None = None
+    sort: str = "departure"
+
+
+@dataclass(frozen=True)
+class FoundFlight:
+    """A flight with room for the party. `price`: one adult's in the cheapest open fare of `cabin`; `fares`:
+    of all cabins."""
+
+    flight_id: str
+    airline: str
+    airline_code: str
+    flight_number: str
+    origin: str
+    destination: str
+    departure: dt.datetime
+    arrival: dt.datetime
+    departure_local: dt.datetime
+    arrival_local: dt.datetime
+    duration_minutes: int
+    status: str
+    cabin: str
+    seats_left: int
+    price: Decimal
+    currency: str
+    fares: list[FareOffer]
+
+
+@dataclass(frozen=True)
+class UpdateView:
+    """A flight's state after its update number `sequence` (0: before the first, then `occurred_at` is None).
+
+    `recorded_at` is None where the state was read from the flight rather than from the log.
+    """
+
+    flight_pk: int
+    sequence: int
+    status: str
+    delay_minutes: int | None
+    reason: str
+    gate: str
+    terminal: str
+    departure: dt.datetime
+    arrival: dt.datetime
+    estimated_departure: dt.datetime | None
+    estimated_arrival: dt.datetime | None
+    occurred_at: dt.datetime | None
+    recorded_at: dt.datetime | None
+
+
+@dataclass(frozen=True)
+class RecordedUpdate:
+    """`applied` is False, without an update, for a repeated report and for one older than the flight's
+    state."""
+
+    applied: bool
+    update: UpdateView | None
+
+
+@dataclass(frozen=True)
+class FeedLease:
+    """The right to hand a flight's updates after `done_sequence` to `consumer`, until the lease is over."""
+
+    consumer: str
+    flight_pk: int
+    done_sequence: int
+    token: uuid.UUID

@@ -1,5 +1,11 @@
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from flights import views
+
+urlpatterns = [
+    path("search-flights", views.SearchFlightsView.as_view()),
+    path("flights/<str:flight_id>", views.FlightView.as_view()),
+    path("flights/<str:flight_id>/updates", views.FlightUpdatesView.as_view()),
+]

@@ -1,5 +1,14 @@
+from __future__ import annotations
+
+import logging
+
 from django.apps import AppConfig
+
+from subscriptions.outages import OncePerMinute
 
 
 class SubscriptionsConfig(AppConfig):
     name = "subscriptions"
+
+    def ready(self) -> None:
+        logging.getLogger("channels_redis.pubsub").addFilter(OncePerMinute())

@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 
 class Subscription(models.Model):
-    """A user follows a flight. `source` is empty for the user's own wish, else the id of the booking that brought it:
+    """A user follows a flight. `source` is empty for the user's own wish, else the id of a booking:
     a cancelled booking ends what it brought and leaves the user's own wish alone."""
 
     user = models.ForeignKey("accounts.User", models.PROTECT, related_name="+", db_index=False)
@@ -17,7 +17,10 @@ class Subscription(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
-        constraints = [models.UniqueConstraint(fields=["user", "flight", "source"], name="subscription_unique")]
+        permissions = [("act_for_others", "Can follow flights for other users")]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "flight", "source"], name="subscription_unique")
+        ]
 
     def __str__(self) -> str:
         return f"{self.user_id} follows {self.flight_id}"

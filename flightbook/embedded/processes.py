@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
@@ -34,11 +34,13 @@ def spawn(
     """Starts ``argv``, as ``account`` where one is given, its standard output and error going to ``output``.
 
     On Linux the kernel sends the child ``if_parent_dies`` when this process goes, be it by ``kill -9``.
-    ``own_session`` keeps the terminal's Ctrl-C away from the child. To be called from the main thread: the
-    kernel counts the end of the calling *thread* as the parent's death (prctl(2)).
+    ``own_session`` keeps the terminal and its Ctrl-C from the child. To be called by a program of one thread:
+    the kernel takes the end of the calling *thread* for the parent's death (prctl(2)).
     """
-    identity = {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
-    return subprocess.Popen(
+    identity: dict[str, Any] = {}
+    if account:
+        identity = {"user": account.uid, "group": account.gid, "extra_groups": []}
+    return subprocess.Popen(  # noqa: S603 - our own words, or the command that the caller asked for
         [str(part) for part in argv],
         stdin=subprocess.DEVNULL if own_session else None,
         stdout=output,
@@ -46,16 +48,16 @@ def spawn(
         env=environment,
         cwd=directory,
         start_new_session=own_session,
-        preexec_fn=_dies_with_parent(if_parent_dies),
-        **identity,  # type: ignore[call-overload]
+        preexec_fn=_dies_with_parent(if_parent_dies),  # noqa: PLW1509 - one thread, as said
+        **identity,
     )
 
 
 def _dies_with_parent(signum: signal.Signals) -> Callable[[], None] | None:
-    """What a forked child calls to be signalled at its parent's death; it must follow any change of user."""
+    """What the forked child does to be signalled at its parent's death; a change of user would undo it."""
     if sys.platform != "linux":
         return None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    prctl = ctypes.CDLL(None).prctl
     parent = os.getpid()
 
     def bind() -> None:
@@ -81,43 +83,42 @@ def end_stale(pid_file: Path, marker: str, signum: signal.Signals, seconds: floa
     """Ends the server that a killed run left behind, if ``pid_file`` names one that is alive.
 
     ``marker`` has to occur in the process's command line: process numbers are used again, so that an old file
-    may name a stranger. A file that names a stranger is removed, because PostgreSQL takes any live process
-    of that number for a rival.
+    may name a stranger. Such a file is removed, because PostgreSQL takes any process of that number for a
+    rival. One that names nobody stays: PostgreSQL looks from it for sessions that outlived their server.
     """
     pid = _pid_in(pid_file)
-    if pid is None or not _alive(pid):
+    if pid is None or not _exists(pid):
         return
-    if marker in command_line(pid):
-        os.kill(pid, signum)
-        if not _gone_within(pid, seconds):
-            os.kill(pid, signal.SIGKILL)
-            _gone_within(pid, seconds)
-    else:
+    if marker not in command_line(pid):
         pid_file.unlink(missing_ok=True)
+        return
+    for step in (signum, signal.SIGKILL):
+        os.kill(pid, step)
+        if _ended_within(pid, marker, seconds):
+            return
 
 
 def command_line(pid: int) -> str:
-    """The words that process ``pid`` was started with, joined by spaces; empty if there is no such process."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
-    except FileNotFoundError:
-        if sys.platform == "linux":
+    """The words that process ``pid`` was started with, between spaces; empty for one that has ended."""
+    if Path("/proc/self/cmdline").exists():
+        try:
+            return os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).replace("\0", " ")
+        except (FileNotFoundError, ProcessLookupError):
             return ""
-    listed = subprocess.run(
-        ["ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False
-    )
-    return listed.stdout
+    return subprocess.run(  # noqa: S603
+        ["/bin/ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False
+    ).stdout
 
 
 def _pid_in(pid_file: Path) -> int | None:
     try:
-        first_line = pid_file.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
+        first_line = pid_file.read_text(encoding="utf-8", errors="replace").partition("\n")[0].strip()
     except FileNotFoundError:
         return None
-    return int(first_line) if first_line.strip().isdigit() else None
+    return int(first_line) if first_line.isdigit() else None
 
 
-def _alive(pid: int) -> bool:
+def _exists(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -127,9 +128,9 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _gone_within(pid: int, seconds: float) -> bool:
+def _ended_within(pid: int, marker: str, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while _alive(pid):
+    while marker in command_line(pid):  # a zombie has no command line
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)

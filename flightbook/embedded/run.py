@@ -1,4 +1,4 @@
-"""The servers that a command needs, around the command, and its end."""
+"""A command with the servers that it needs around it."""
 
 import fcntl
 import os
@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
 
@@ -19,6 +19,7 @@ from flightbook.embedded.signals import StopSignals
 from flightbook.embedded.valkey import Valkey
 
 _SERVERS: dict[str, type[Server]] = {"DATABASE_URL": PostgreSQL, "REDIS_URL": Valkey}
+_INTERRUPT_SECONDS = 5.0
 _COMMAND_STOP_SECONDS = 25.0
 
 
@@ -35,12 +36,11 @@ def run_with_kept_servers(command: Sequence[str], signals: StopSignals, var: Pat
 
 
 def run_with_ephemeral_servers(command: Sequence[str], signals: StopSignals, var: Path) -> int:
-    """Runs ``command`` beside fresh, fast and forgetful servers with keys of their own; all of it goes at the end."""
+    """Runs ``command`` beside fresh servers and keys of its own, without fsync; all of it goes at the end."""
     environment = dict(os.environ)
     with ExitStack() as stack:
-        home = stack.enter_context(
-            _ephemeral_home(places.open_directory(places.home(var) / "ephemeral"), signals)
-        )
+        parent = places.open_directory(places.home(var) / "ephemeral")
+        home = stack.enter_context(_ephemeral_home(parent, signals))
         settings.add_first_run_settings(environment, home / "keys")
         servers = _start_missing(environment, home, signals, stack, durable=False)
         return _supervise(command, environment, servers, signals)
@@ -53,10 +53,16 @@ def run_without_servers(command: Sequence[str], signals: StopSignals, var: Path)
     return _supervise(command, environment, [], signals)
 
 
+def remove_kept_data(signals: StopSignals, var: Path) -> None:
+    """Removes what ``run_with_kept_servers`` keeps; raises ``EmbeddedError`` while a run uses it."""
+    for kind in _SERVERS.values():
+        kind(places.home(var) / kind.name.lower(), signals, durable=True).discard()
+
+
 def _start_missing(
     environment: dict[str, str], home: Path, signals: StopSignals, stack: ExitStack, *, durable: bool
 ) -> list[Server]:
-    """Starts a server for each URL that ``environment`` lacks, adds the URL, and has ``stack`` stop the server."""
+    """Starts a server for each URL that ``environment`` lacks, and adds the URL; ``stack`` stops them."""
     started = []
     for variable, kind in _SERVERS.items():
         if not environment.get(variable):
@@ -72,27 +78,27 @@ def _start_missing(
 def _ephemeral_home(parent: Path, signals: StopSignals) -> Iterator[Path]:
     """A fresh directory that is removed at the end, or by the next run if this one is killed.
 
-    A lock beside it, taken before it exists, says that its run is alive.
+    A lock beside it, taken before the directory exists, tells the next run whether this one is alive.
     """
     _remove_abandoned(parent, signals)
-    lock_handle, lock = tempfile.mkstemp(dir=parent, suffix=".lock")
-    fcntl.flock(lock_handle, fcntl.LOCK_EX)
+    handle, lock = tempfile.mkstemp(dir=parent, suffix=".lock")
+    fcntl.flock(handle, fcntl.LOCK_EX)
     home = places.open_directory(Path(lock).with_suffix(""))
     try:
         yield home
     finally:
         _remove(home, signals)
-        os.close(lock_handle)
+        os.close(handle)
 
 
 def _remove_abandoned(parent: Path, signals: StopSignals) -> None:
     for lock in parent.glob("*.lock"):
-        with lock.open("rb") as file:
-            try:
+        try:
+            with lock.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            _remove(lock.with_suffix(""), signals)
+                _remove(lock.with_suffix(""), signals)
+        except (BlockingIOError, FileNotFoundError):  # alive, or removed by another run meanwhile
+            continue
 
 
 def _remove(home: Path, signals: StopSignals) -> None:
@@ -107,31 +113,28 @@ def _remove(home: Path, signals: StopSignals) -> None:
 def _supervise(
     command: Sequence[str], environment: dict[str, str], servers: Sequence[Server], signals: StopSignals
 ) -> int:
-    """Runs ``command`` to its end or ours; returns its exit status, 128 + n where signal n ended it (as a shell)."""
+    """Runs ``command`` to its end or ours; returns its exit status, 128 + n where signal n ended it."""
     signals.check()
     try:
         child = processes.spawn(command, if_parent_dies=SIGTERM, environment=environment)
     except OSError as error:
         raise CommandNotFound(f"{command[0]} cannot be run: {error.strerror}.") from error
     try:
-        while signals.received is None:
-            try:
-                return _as_exit_status(child.wait(0.2))
-            except subprocess.TimeoutExpired:
-                for server in servers:
-                    server.keep_running()
+        while signals.received is None and child.poll() is None:
+            for server in servers:
+                server.keep_running()
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(0.2)
     finally:
         code = _end_command(child, signals.received)
-    return _as_exit_status(code)
+    return code if code >= 0 else 128 - code
 
 
 def _end_command(child: subprocess.Popen[bytes], received: Signals | None) -> int:
-    """Ends the command by TERM, then KILL. An INT that the terminal sends reaches the command without us."""
+    """Ends the command by TERM, then KILL; first lets it end by the INT that a terminal sends to us both."""
     if received is SIGINT and _in_foreground():
-        try:
-            return child.wait(_COMMAND_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            return processes.end(child, SIGTERM, _COMMAND_STOP_SECONDS)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(_INTERRUPT_SECONDS)
     return processes.end(child, SIGTERM, _COMMAND_STOP_SECONDS)
 
 
@@ -141,7 +144,3 @@ def _in_foreground() -> bool:
         return os.tcgetpgrp(0) == os.getpgrp()
     except OSError:
         return False
-
-
-def _as_exit_status(code: int) -> int:
-    return code if code >= 0 else 128 - code

@@ -1,4 +1,4 @@
-"""INT and TERM as a fact to ask about, so that no step of starting or stopping is cut in half."""
+"""INT, TERM and HUP as a fact to ask about, so that no step of starting or stopping is cut in half."""
 
 import signal
 from types import FrameType
@@ -7,16 +7,19 @@ from flightbook.embedded.failures import Stopped
 
 
 class StopSignals:
-    """Remembers the first INT or TERM that this process received.
+    """Remembers the first INT, TERM or HUP that this process received.
 
     The handlers are set explicitly because a shell hands an *ignored* INT down to what it starts in the
-    background (POSIX, "Signals and Error Handling"), and Python then installs none of its own.
+    background (POSIX, "Signals and Error Handling"), and Python then installs none of its own. An ignored HUP
+    is what nohup asks for, and stays.
     """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, self._remember)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._remember)
 
     def _remember(self, signum: int, _frame: FrameType | None) -> None:
         if self.received is None:

@@ -42,6 +42,7 @@ class Valkey(Server):
             "set-proc-title": "no",  # a stale server is known by its command line
             "save": "",
             "appendonly": "no",
+            "databases": "64",  # one for each process of a parallel test run
             "maxmemory": "256mb",
             "maxmemory-policy": "allkeys-lru",
         }
@@ -57,7 +58,7 @@ class Valkey(Server):
         client = redis.Redis(unix_socket_path=str(self._socket), socket_timeout=5)
         try:
             return bool(client.ping())
-        except redis.ConnectionError:
+        except (redis.ConnectionError, redis.TimeoutError):
             return False
         finally:
             client.close()

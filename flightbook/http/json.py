@@ -1,6 +1,6 @@
 """Strict JSON in, exact JSON out.
 
-In: UTF-8, no duplicate members, no NaN, no unpaired surrogates, bounded depth; numbers with a point are `Decimal`.
+In: UTF-8, no duplicate members, no NaN, no unpaired surrogates, bounded depth; fractions are `Decimal`.
 Out: `Decimal` as a JSON number, `datetime` as RFC 3339 in UTC with `Z`.
 """
 
@@ -50,7 +50,9 @@ def decode(data: bytes | str) -> Any:
     except UnicodeDecodeError as error:
         raise ParseError("The body is not UTF-8.") from error
     except json.JSONDecodeError as error:
-        raise ParseError(f"The body is not JSON: {error.msg} at line {error.lineno} column {error.colno}.") from error
+        raise ParseError(
+            f"The body is not JSON: {error.msg} at line {error.lineno} column {error.colno}."
+        ) from error
     except RecursionError as error:
         raise ParseError("The body is nested too deeply.") from error
     _check(value, 0)
@@ -61,9 +63,12 @@ def _decimal(digits: str) -> Decimal:
     if len(digits) > _DIGITS:
         raise ParseError("A number is too long.")
     try:
-        return Decimal(digits)
+        value = Decimal(digits)
     except InvalidOperation as error:
         raise ParseError("A number is out of range.") from error
+    if abs(value.adjusted()) > _DIGITS:  # `1e999999999` is short, but written out it fills the memory
+        raise ParseError("A number is out of range.")
+    return value
 
 
 def _integer(digits: str) -> int:
@@ -116,5 +121,7 @@ class JSONRenderer(BaseRenderer):
     format = "json"
     charset = None
 
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+    def render(
+        self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None
+    ) -> bytes:
         return b"" if data is None else encode(data)

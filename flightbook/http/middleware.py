@@ -26,7 +26,7 @@ class RequestIdFilter(logging.Filter):
 
 
 class RequestContextMiddleware:
-    """Takes ``X-Request-Id`` from the gateway or makes one, and sends it back; adds the ``RateLimit`` headers."""
+    """Takes ``X-Request-Id`` from the gateway or makes one, and sends it back; adds ``RateLimit`` headers."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

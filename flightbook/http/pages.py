@@ -13,6 +13,8 @@ from flightbook.errors import Invalid
 
 T = TypeVar("T")
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
+_KEY_DIGITS = 18  # within a bigint
+_LIMIT_DIGITS = 4
 
 
 def encode_cursor(key: int) -> str:
@@ -28,7 +30,7 @@ def decode_cursor(cursor: str) -> int:
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         digits = text[1:]
-        if text[:1] == "k" and digits.isascii() and digits.isdigit() and len(digits) <= 18:
+        if text[:1] == "k" and digits.isascii() and digits.isdigit() and len(digits) <= _KEY_DIGITS:
             return int(digits)
     except (binascii.Error, UnicodeError, ValueError):
         pass
@@ -38,7 +40,7 @@ def decode_cursor(cursor: str) -> int:
 def page_limit(request: Request) -> int:
     """`limit` out of the query: 1 to 200, 50 where absent."""
     text = request.query_params.get("limit", str(DEFAULT_LIMIT))
-    if text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MAX_LIMIT:
+    if text.isascii() and text.isdigit() and len(text) <= _LIMIT_DIGITS and 1 <= int(text) <= MAX_LIMIT:
         return int(text)
     raise Invalid.of("limit", "invalid", f"A whole number from 1 to {MAX_LIMIT}.")
 

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import (
+    BadRequest,
+    DisallowedHost,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -43,7 +52,7 @@ def problem_response(problem: Problem) -> HttpResponse:
     response["Cache-Control"] = "no-store"
     if problem.retry_after is not None:
         response["Retry-After"] = str(problem.retry_after)
-    if problem.status == 401:
+    if problem.status == HTTPStatus.UNAUTHORIZED:
         response["WWW-Authenticate"] = "Bearer"
     return response
 
@@ -54,7 +63,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
     if problem is None:
         return None
     set_rollback()
-    if problem.status == 503:
+    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         logger.warning("unavailable: %s", error, exc_info=error.__cause__)
     answer = problem_response(problem)
     return Response(
@@ -62,44 +71,51 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
     )
 
 
+def _malformed(detail: str) -> Problem:
+    return errors.Invalid.of("", "malformed", detail)
+
+
+_Form = Callable[[Any], Problem]
+# The first that fits; a narrower class stands before the one that it is derived from.
+_FORMS: tuple[tuple[tuple[type[Exception], ...], _Form], ...] = (
+    ((Problem,), lambda error: error),
+    (
+        (drf.ValidationError,),
+        lambda error: errors.Invalid("Some fields are not valid.", errors=list(field_errors(error.detail))),
+    ),
+    ((RequestDataTooBig,), lambda _: errors.TooLarge("The body is larger than this server takes.")),
+    ((DisallowedHost,), lambda _: _malformed("This server does not go by that host's name.")),
+    ((UnreadablePostError,), lambda _: _malformed("The body broke off.")),
+    (
+        (drf.ParseError, BadRequest, SuspiciousOperation, MultiPartParserError),
+        lambda error: _malformed(str(error) or "The request is malformed."),
+    ),
+    ((drf.NotAuthenticated,), lambda _: errors.NotAuthenticated("Send `Authorization: Bearer <token>`.")),
+    ((drf.AuthenticationFailed,), lambda error: errors.TokenInvalid(str(error.detail))),
+    ((drf.PermissionDenied, PermissionDenied), lambda _: errors.Forbidden()),
+    ((drf.NotFound, Http404), lambda _: errors.NotFound()),
+    ((drf.MethodNotAllowed,), lambda error: errors.MethodNotAllowed(str(error.detail))),
+    ((drf.NotAcceptable,), lambda _: errors.NotAcceptable("This server speaks application/json.")),
+    ((drf.UnsupportedMediaType,), lambda _: errors.UnsupportedMediaType()),
+    ((drf.Throttled,), lambda error: errors.Throttled(retry_after=max(1, round(error.wait or 1)))),
+    (
+        (OperationalError, InterfaceError),
+        lambda _: errors.Unavailable("The database did not answer.", retry_after=2),
+    ),
+)
+
+
 def as_problem(error: Exception) -> Problem | None:
     """The contract's form of what a view raised; None for what is our fault."""
-    match error:
-        case Problem():
-            return error
-        case drf.ValidationError():
-            return errors.Invalid(detail="Some fields are not valid.", errors=list(field_errors(error.detail)))
-        case drf.ParseError() | BadRequest() | SuspiciousOperation() if not isinstance(error, RequestDataTooBig):
-            return errors.Invalid.of("", "malformed", str(error) or "The request is malformed.")
-        case RequestDataTooBig():
-            return errors.TooLarge(detail="The body is larger than this server takes.")
-        case drf.NotAuthenticated():
-            return errors.NotAuthenticated(detail="Send `Authorization: Bearer <token>`.")
-        case drf.AuthenticationFailed():
-            return errors.TokenInvalid(detail=str(error.detail))
-        case drf.PermissionDenied() | PermissionDenied():
-            return errors.Forbidden()
-        case drf.NotFound() | Http404():
-            return errors.NotFound()
-        case drf.MethodNotAllowed():
-            return errors.MethodNotAllowed(detail=str(error.detail))
-        case drf.NotAcceptable():
-            return errors.NotAcceptable(detail="This server speaks application/json.")
-        case drf.UnsupportedMediaType():
-            return errors.UnsupportedMediaType()
-        case drf.Throttled():
-            return errors.Throttled(retry_after=max(1, round(error.wait or 1)))
-        case OperationalError() | InterfaceError():
-            return errors.Unavailable(detail="The database did not answer.", retry_after=2)
-        case _:
-            return None
+    return next((form(error) for kinds, form in _FORMS if isinstance(error, kinds)), None)
 
 
 def field_errors(detail: Any, pointer: str = "") -> Iterator[FieldError]:
     """DRF's nested error detail as one `FieldError` a field, pointing into the body."""
     if isinstance(detail, Mapping):
         for key, inner in detail.items():
-            yield from field_errors(inner, pointer if key == "non_field_errors" else f"{pointer}/{key}")
+            name = str(key).replace("~", "~0").replace("/", "~1")  # RFC 6901
+            yield from field_errors(inner, pointer if key == "non_field_errors" else f"{pointer}/{name}")
     elif isinstance(detail, list):
         for index, inner in enumerate(detail):
             nested = isinstance(inner, Mapping | list)
@@ -108,11 +124,13 @@ def field_errors(detail: Any, pointer: str = "") -> Iterator[FieldError]:
         yield FieldError(pointer, getattr(detail, "code", "invalid"), str(detail))
 
 
-# --- Django's own answers ------------------------------------------------------------------------------------
+# --- Django's own answers -----------------------------------------------------------------------------------
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return problem_response(as_problem(exception) or errors.Invalid.of("", "malformed", "The request is malformed."))
+    return problem_response(
+        as_problem(exception) or errors.Invalid.of("", "malformed", "The request is malformed.")
+    )
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -124,6 +142,11 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """The answer to what nothing else has answered; Django calls it while it handles the exception."""
+    error = sys.exc_info()[1]
+    known = as_problem(error) if isinstance(error, Exception) else None
+    if known is not None and known.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return problem_response(known)
     return problem_response(errors.InternalError(detail="The failure was logged under this request's id."))
 
 

@@ -22,8 +22,8 @@ class ProblemSerializer(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     detail = serializers.CharField()
     code = serializers.CharField()
-    requestId = serializers.CharField()
-    errors = FieldProblemSerializer(many=True, required=False)
+    requestId = serializers.CharField()  # noqa: N815 - its name in JSON
+    errors = FieldProblemSerializer(many=True, required=False)  # type: ignore[assignment]  # hides DRF's own
 
 
 class ApiSchema(AutoSchema):
@@ -34,7 +34,9 @@ class ApiSchema(AutoSchema):
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         for status in self._error_statuses():
-            bodies.setdefault(status, self._get_response_for_code(ProblemSerializer, status, ["application/problem+json"]))
+            types = ["application/problem+json"]
+            body = self._get_response_for_code(ProblemSerializer, status, types)  # type: ignore[no-untyped-call]
+            bodies.setdefault(status, body)
         return bodies
 
     def _error_statuses(self) -> list[str]:

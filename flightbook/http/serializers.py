@@ -1,4 +1,4 @@
-"""Serializers with JSON's types taken literally: a string is a string, a number a number; names are camelCase outside."""
+"""Serializers that take JSON's types literally: a string is a string, a number a number."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def camel_case(name: str) -> str:
 
 
 class ApiSerializer(serializers.Serializer[Any]):
-    """Fields are declared in snake_case and go by camelCase outside; a trailing underscore dodges a keyword (`from_`)."""
+    """Fields are declared in snake_case and go by camelCase outside; `from_` dodges a keyword."""
 
     def get_fields(self) -> dict[str, Any]:
         fields: dict[str, Any] = {}

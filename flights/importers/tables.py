@@ -1,4 +1,5 @@
-"""The small tables beside the schedule, as they stand in `flights/data`. docs/data.md says where each is from."""
+"""The small tables beside the schedule, as they stand in `flights/data`. docs/data.md says where each is
+from."""
 
 from __future__ import annotations
 

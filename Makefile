@@ -1,0 +1,73 @@
+# Everything that a newcomer types. `make help` lists it.
+#
+# PostgreSQL and Valkey come with the development packages; where DATABASE_URL and REDIS_URL are set, those are used.
+
+PYTHON ?= python3
+PORT ?= 8000
+WORKERS ?= auto
+# Not from the environment, where some shells keep something else under these names.
+HOST := 127.0.0.1
+ARGS :=
+UPGRADE :=
+
+VENV := .venv
+STAMP := $(VENV)/.installed
+PY := $(VENV)/bin/python
+KEPT := $(PY) -m flightbook.embedded --
+EPHEMERAL := $(PY) -m flightbook.embedded --ephemeral --
+SETTINGS := $(PY) -m flightbook.embedded --no-servers --
+LOCK := $(VENV)/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes -q \
+	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+.PHONY: help run demo manage test check lock reset clean
+.DEFAULT_GOAL := help
+
+help: ## list what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+run: $(STAMP) ## run the whole system on http://127.0.0.1:8000 (PORT=, HOST=)
+	@exec $(KEPT) $(PY) -m flightbook.firstrun --host $(HOST) --port $(PORT)
+
+demo: $(STAMP) ## play the real delays of a day into a running `make run` (ARGS="--date 2026-12-01 --speed 600")
+	@exec $(KEPT) $(PY) manage.py replay_delays $(ARGS)
+
+manage: $(STAMP) ## run a command of manage.py on the data of `make run`, beside it if it is up (ARGS=)
+	@exec $(KEPT) $(PY) manage.py $(ARGS)
+
+test: $(STAMP) ## run the tests, in parallel (WORKERS=0 for one process, ARGS= for pytest)
+	@export PYTEST_PLUGINS=flightbook.tests.parallel; \
+	exec $(EPHEMERAL) $(PY) -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal $(ARGS)
+
+check: $(STAMP) ## lint, types, import contracts, migration drift, then the tests
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(SETTINGS) $(PY) -m mypy --cache-dir=/dev/null . # the Django plugin crashes on a cache of older models
+	$(SETTINGS) $(VENV)/bin/lint-imports
+	$(EPHEMERAL) $(PY) manage.py makemigrations --check --dry-run
+	@$(MAKE) --no-print-directory test
+
+lock: $(STAMP) ## renew both requirements files from pyproject.toml (UPGRADE=1 for the newest versions)
+	$(LOCK) -o requirements.txt
+	$(LOCK) --group dev -c requirements.txt -o requirements-dev.txt
+
+reset: $(STAMP) ## remove the data of `make run`: the next one begins anew
+	@exec $(PY) -m flightbook.embedded --reset
+
+clean: ## remove what was installed and cached; the data stay (see `make reset`)
+	rm -rf $(VENV) .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is written last, so that an interrupted installation is done again.
+$(STAMP): requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	echo "flightbook: Python 3.11 or newer is needed, and $(PYTHON) is $$($(PYTHON) --version 2>&1 | tail -n 1)." \
+	"Name another: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	echo "flightbook: $(PYTHON) lacks venv or ensurepip: install them first (Debian, Ubuntu: apt install python3-venv)." >&2; \
+	exit 1; }
+	@echo "flightbook: installing the packages into $(VENV); once, it takes a minute or two." >&2
+	@rm -f $@
+	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@

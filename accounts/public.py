@@ -1,0 +1,36 @@
+"""What other apps may ask of accounts.
+
+Users travel between apps as their `pk` (an int) and are known outside by their `public_id`, the contract's
+`userId`. Whatever is wrong with a token or a ticket is one `TokenInvalid`; whatever is not the user's own is
+`NotFound`.
+"""
+
+from accounts.keys import key_ring
+from accounts.mail import deliver_due_mail, mail_backlog, queue_mail
+from accounts.operations import create_staff_account, purge_expired
+from accounts.queries import (
+    account,
+    account_by_public_id,
+    authenticate_access_token,
+    live_sessions,
+    own_user_pk,
+)
+from accounts.sessions import redeem_socket_ticket
+from accounts.types import Account, SessionHandle
+
+__all__ = [
+    "Account",
+    "SessionHandle",
+    "account",
+    "account_by_public_id",
+    "authenticate_access_token",
+    "create_staff_account",
+    "deliver_due_mail",
+    "key_ring",
+    "live_sessions",
+    "mail_backlog",
+    "own_user_pk",
+    "purge_expired",
+    "queue_mail",
+    "redeem_socket_ticket",
+]

@@ -1,0 +1,114 @@
+"""How bookings read outside: the design's members first, then what was added to them."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from bookings.types import BookingLine, BookingView, CancelledView, PassengerView, SegmentView
+
+
+def booked_message(booking: BookingView) -> dict[str, Any]:
+    """The answer to a booking and to a hold's payment."""
+    return {
+        "message": "Flight booked successfully",
+        "bookingId": booking.booking_id,
+        "flightId": booking.segments[0].flight.flight_id,
+        "price": booking.total,
+        "recordLocator": booking.record_locator,
+        "status": booking.status,
+        "currency": booking.currency,
+        **_due(booking),
+        "passengers": [_passenger(passenger) for passenger in booking.passengers],
+        "flights": [_flight(segment) for segment in booking.segments],
+    }
+
+
+def cancelled_message(cancelled: CancelledView) -> dict[str, Any]:
+    return {
+        "message": "Booking canceled successfully",
+        "bookingId": cancelled.booking_id,
+        "status": cancelled.status,
+        "refund": {"amount": cancelled.refund, "currency": cancelled.currency, "reason": cancelled.reason},
+    }
+
+
+def line_message(line: BookingLine) -> dict[str, Any]:
+    """One booking of a list."""
+    return {
+        "bookingId": line.booking_id,
+        "flightId": line.flight_ids[0],
+        "status": line.status,
+        "departure": line.departure,
+        "recordLocator": line.record_locator,
+        "price": line.total,
+        "currency": line.currency,
+        "flights": line.flight_ids,
+    }
+
+
+def booking_message(user_id: str, booking: BookingView) -> dict[str, Any]:
+    """One booking in full."""
+    return {
+        "userId": user_id,
+        "bookingId": booking.booking_id,
+        "flightId": booking.segments[0].flight.flight_id,
+        "status": booking.status,
+        "departure": booking.segments[0].flight.departure,
+        "price": booking.total,
+        "currency": booking.currency,
+        "recordLocator": booking.record_locator,
+        "createdAt": booking.created_at,
+        "paymentMethod": booking.payment_method,
+        **_due(booking),
+        "passengers": [_passenger(passenger) for passenger in booking.passengers],
+        "flights": [_flight(segment) for segment in booking.segments],
+        "payments": [
+            {
+                "status": payment.state,
+                "amount": payment.amount,
+                "currency": payment.currency,
+                "createdAt": payment.created_at,
+            }
+            for payment in booking.payments
+        ],
+        "refunds": [
+            {
+                "status": refund.state,
+                "amount": refund.amount,
+                "currency": booking.currency,
+                "reason": refund.reason,
+                "createdAt": refund.created_at,
+            }
+            for refund in booking.refunds
+        ],
+    }
+
+
+def _due(booking: BookingView) -> dict[str, Any]:
+    return {} if booking.payment_due_by is None else {"paymentDueBy": booking.payment_due_by}
+
+
+def _passenger(passenger: PassengerView) -> dict[str, Any]:
+    return {"givenName": passenger.given_name, "familyName": passenger.family_name, "type": passenger.type}
+
+
+def _flight(segment: SegmentView) -> dict[str, Any]:
+    flight = segment.flight
+    return {
+        "flightId": flight.flight_id,
+        "flightNumber": flight.flight_number,
+        "from": flight.origin,
+        "to": flight.destination,
+        "departure": flight.departure,
+        "arrival": flight.arrival,
+        "departureLocal": flight.departure.astimezone(ZoneInfo(flight.origin_time_zone)).isoformat(),
+        "arrivalLocal": flight.arrival.astimezone(ZoneInfo(flight.destination_time_zone)).isoformat(),
+        "status": flight.status,
+        "cabin": segment.cabin,
+        "fare": segment.fare,
+        "price": segment.price,
+        "refundable": segment.refundable,
+        "changeFee": segment.change_fee,
+        "seats": [{"passenger": index, "seat": segment.seats[index]} for index in sorted(segment.seats)],
+    }

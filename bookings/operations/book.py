@@ -1,0 +1,151 @@
+"""Booking: quote, have the money authorised, sell. The gateway stands between two transactions, never inside
+one.
+
+`POST /book-flight` in order:
+
+1. `_begin`, one transaction: the idempotency key is taken, the order quoted (a filter that may refuse early),
+   the payment attempt written. COMMIT: from here on a crash leaves a trace, which the same key resumes or the
+   sweeper voids.
+2. `payment.authorise`, outside of any transaction.
+3. `_sell`, one transaction: the sale with its answer, or the refusal with the attempt's end (see
+   `sale.write_sale`).
+
+Where no fare was named and the cheapest closed meanwhile, all three run again with the next fare of the same
+cabin; so they do where the price moved and no `expectedPrice` forbids it. The payment of the earlier round is
+voided.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import partial
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from bookings.clock import database_now
+from bookings.idempotency import Promise, decide, let_go_on_failure
+from bookings.models import Booking, BookingStatus, PaymentAttempt, PaymentMethod
+from bookings.operations.payment import authorise, begin_or_resume, give_up_inherited, taken_by_another
+from bookings.operations.retries import again_after_deadlock
+from bookings.operations.sale import AttemptLost, Authorised, write_sale
+from bookings.payments import attempts
+from bookings.pricing import Quote, quote_order
+from bookings.states import State
+from bookings.types import BookingView, Order
+from flightbook.errors import HoldLimit, PriceChanged, Problem, SoldOut, Unavailable
+
+# How often an order may follow the fares upwards. Between seats that come back a fare closes to a party only
+# once, so that this is more than a cabin has fares; in the last round a refusal is final.
+ROUNDS = 8
+
+
+def book_flight(*, order: Order, promise: Promise) -> BookingView:
+    """Sells an order, all or nothing: Confirmed against a payment, or Held where it asks for a hold.
+
+    Raises:
+        NotFound, Invalid: it asks for what there is not.
+        SoldOut, SeatTaken, PriceChanged, FlightCancelled, FlightDeparted, HoldLimit.
+        PaymentDeclined; Unavailable: the gateway was silent, or the database too busy.
+        Replayed, RequestInProgress, IdempotencyKeyReused: by the promise.
+    """
+    if order.payment_method == PaymentMethod.HOLD:
+        return again_after_deadlock(lambda: decide(promise, lambda: _hold(order, promise)))
+    with let_go_on_failure(promise):
+        for number in range(ROUNDS):
+            quote, attempt = _begin(order, promise, begun=number > 0)
+            view = _sell(order, quote, authorise(attempt, promise), promise, is_last=number == ROUNDS - 1)
+            if view is not None:
+                return view
+    raise AssertionError("the last round is final")
+
+
+def _begin(order: Order, promise: Promise, *, begun: bool) -> tuple[Quote, PaymentAttempt]:
+    def work() -> tuple[Quote, PaymentAttempt]:
+        quote = quote_order(order)
+        attempt = begin_or_resume(
+            promise,
+            user_pk=order.user_pk,
+            amount=quote.total,
+            currency=quote.currency,
+            token=order.payment_token,
+        )
+        return quote, attempt
+
+    return again_after_deadlock(
+        lambda: decide(promise, work, refused=partial(give_up_inherited, promise), begun=begun)
+    )
+
+
+def _sell(
+    order: Order, quote: Quote, payment: Authorised, promise: Promise, *, is_last: bool
+) -> BookingView | None:
+    """The booking; None where a new quote may succeed."""
+
+    def refused(problem: Problem) -> bool:
+        if not attempts.give_up(payment.attempt, token=promise.token):
+            raise AttemptLost
+        return is_last or not _may_requote(order, problem)
+
+    def transact() -> BookingView:
+        return decide(promise, lambda: _write(order, quote, payment, promise), refused=refused, begun=True)
+
+    try:
+        return again_after_deadlock(transact)
+    except AttemptLost as lost:
+        raise taken_by_another(payment.attempt) from lost
+    except Unavailable:
+        attempts.wait_for_retry(
+            payment.attempt, State.AUTHORISED, token=promise.token, reference=payment.reference
+        )
+        raise
+    except Problem as problem:
+        if not is_last and _may_requote(order, problem):
+            return None
+        attempts.give_up(payment.attempt, token=promise.token)  # a 400 has undone everything else
+        raise
+
+
+def _write(order: Order, quote: Quote, payment: Authorised, promise: Promise) -> BookingView:
+    return write_sale(quote=quote, promise=promise, payment_method=order.payment_method, payment=payment)
+
+
+def _hold(order: Order, promise: Promise) -> BookingView:
+    """Takes the seats without payment, in the transaction of its answer."""
+    _check_hold_limit(order.user_pk)
+    for number in range(ROUNDS):
+        quote = quote_order(order)
+        try:
+            with transaction.atomic():
+                return write_sale(
+                    quote=quote, promise=promise, payment_method=order.payment_method, due_by=_due_by(quote)
+                )
+        except (SoldOut, PriceChanged) as problem:
+            if number == ROUNDS - 1 or not _may_requote(order, problem):
+                raise
+    raise AssertionError("the last round is final")
+
+
+def _due_by(quote: Quote) -> dt.datetime:
+    """HOLD_MINUTES from now, but not beyond the first departure."""
+    due_by = database_now() + dt.timedelta(minutes=settings.HOLD_MINUTES)
+    return min(due_by, *(segment.flight.departure for segment in quote.segments))
+
+
+def _check_hold_limit(user_pk: int) -> None:
+    _one_at_a_time(user_pk)
+    held = Booking.objects.filter(user_id=user_pk, status=BookingStatus.HELD, payment_due_by__gt=Now())
+    if (count := held.count()) >= settings.HOLDS_PER_USER:
+        raise HoldLimit(detail=f"You have {count} open holds; pay for one or cancel it first.")
+
+
+def _one_at_a_time(user_pk: int) -> None:
+    """Until COMMIT no other hold of this user is made, so that the count still stands when ours is
+    written."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('bookings.hold', %s))", [user_pk])
+
+
+def _may_requote(order: Order, problem: Problem) -> bool:
+    return isinstance(problem, PriceChanged) or (isinstance(problem, SoldOut) and order.fares is None)

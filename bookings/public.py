@@ -1,0 +1,17 @@
+"""What the project may ask of bookings, the top app: the worker's tasks and what is left for them.
+
+Each task takes at most `limit` pieces of work, commits piece by piece, and answers how many it did, so that
+the worker comes again at once while there is more. All of them may run in any number of workers.
+
+- `settle_payments`: captures, voids, what the gateway did not answer, refunds.
+- `expire_holds`: holds whose time is over by the database's clock.
+- `purge_idempotency_keys`: keys older than a day.
+- `backlog`: counts of what is undone, for the metrics.
+"""
+
+from bookings.idempotency import purge_idempotency_keys
+from bookings.operations import expire_holds, settle_payments
+from bookings.queries import backlog
+from bookings.types import Backlog
+
+__all__ = ["Backlog", "backlog", "expire_holds", "purge_idempotency_keys", "settle_payments"]

@@ -1,0 +1,142 @@
+"""Reads of bookings, as the views, the mails and the operations want them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.db.models import Prefetch
+from django.db.models.functions import Now
+
+from bookings.models import (
+    Booking,
+    BookingStatus,
+    Coupon,
+    Passenger,
+    PaymentAttempt,
+    Refund,
+    Segment,
+)
+from bookings.states import OPEN_PAYMENTS
+from bookings.types import (
+    Backlog,
+    BookingLine,
+    BookingView,
+    PassengerView,
+    PaymentView,
+    RefundView,
+    SegmentView,
+)
+from flightbook.errors import NotFound
+from flights.public import FlightView, assigned_seats, flight_id, flights
+
+_SEGMENTS = Prefetch("segments", Segment.objects.order_by("position"))
+_IN_FULL = (
+    Prefetch("passengers", Passenger.objects.order_by("position")),
+    Prefetch(
+        "segments",
+        Segment.objects.order_by("position").prefetch_related(
+            Prefetch("coupons", Coupon.objects.order_by("passenger__position"))
+        ),
+    ),
+    Prefetch("payments", PaymentAttempt.objects.order_by("pk").prefetch_related("refunds")),
+)
+
+
+def booking_lines(*, user_pk: int, before: int | None, count: int) -> list[BookingLine]:
+    """At most `count` of a user's bookings, newest first, from the one before the key `before` on."""
+    rows = Booking.objects.filter(user_id=user_pk).order_by("-pk")
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    found = list(rows.prefetch_related(_SEGMENTS)[:count])
+    by_pk = flights({segment.flight_id for booking in found for segment in booking.segments.all()})
+    return [_line(booking, by_pk) for booking in found]
+
+
+def booking_in_full(*, user_pk: int, booking_id: str) -> BookingView:
+    """
+    Raises:
+        NotFound: the user has no such booking.
+    """
+    booking = (
+        Booking.objects.filter(user_id=user_pk, public_id=booking_id).prefetch_related(*_IN_FULL).first()
+    )
+    if booking is None:
+        raise NotFound(detail="There is no such booking.")
+    return _in_full(booking)
+
+
+def backlog() -> Backlog:
+    """What the worker has not done yet: for the metrics."""
+    open_payments = PaymentAttempt.objects.filter(state__in=OPEN_PAYMENTS)
+    refunds = Refund.objects.filter(state=Refund.State.REQUESTED)
+    overdue = Booking.objects.filter(status=BookingStatus.HELD, payment_due_by__lte=Now())
+    return Backlog(
+        payments_open=open_payments.count(),
+        payments_overdue=open_payments.filter(lease_until__lte=Now() - timedelta(minutes=1)).count(),
+        refunds_open=refunds.count(),
+        refunds_failed=Refund.objects.filter(state=Refund.State.FAILED).count(),
+        holds_overdue=overdue.count(),
+    )
+
+
+def _line(booking: Booking, by_pk: dict[int, FlightView]) -> BookingLine:
+    pks = [segment.flight_id for segment in booking.segments.all()]
+    return BookingLine(
+        key=booking.pk,
+        booking_id=booking.public_id,
+        record_locator=booking.record_locator,
+        status=booking.status,
+        total=booking.total,
+        currency=booking.currency,
+        flight_ids=tuple(flight_id(pk) for pk in pks),
+        departure=by_pk[pks[0]].departure,
+    )
+
+
+def _in_full(booking: Booking) -> BookingView:
+    payments = list(booking.payments.all())
+    return BookingView(
+        booking_id=booking.public_id,
+        record_locator=booking.record_locator,
+        user_pk=booking.user_id,
+        status=booking.status,
+        total=booking.total,
+        currency=booking.currency,
+        payment_method=booking.payment_method,
+        payment_due_by=booking.payment_due_by if booking.status == BookingStatus.HELD else None,
+        created_at=booking.created_at,
+        passengers=tuple(
+            PassengerView(passenger.given_name, passenger.family_name, passenger.type)
+            for passenger in booking.passengers.all()
+        ),
+        segments=_segments(booking),
+        payments=tuple(
+            PaymentView(payment.state, payment.amount, payment.currency, payment.created_at)
+            for payment in payments
+        ),
+        refunds=tuple(
+            RefundView(refund.state, refund.amount, refund.reason, refund.created_at)
+            for payment in payments
+            for refund in payment.refunds.all()
+        ),
+    )
+
+
+def _segments(booking: Booking) -> tuple[SegmentView, ...]:
+    rows: Sequence[Segment] = list(booking.segments.all())
+    by_pk = flights(row.flight_id for row in rows)
+    held = assigned_seats(holders=[booking.public_id]).get(booking.public_id, [])
+    return tuple(
+        SegmentView(
+            flight=by_pk[row.flight_id],
+            cabin=row.cabin,
+            fare=row.fare,
+            refundable=row.refundable,
+            change_fee=row.change_fee,
+            coupons=tuple(coupon.price for coupon in row.coupons.all()),
+            seats={passenger: seat for flight_pk, passenger, seat in held if flight_pk == row.flight_id},
+            seats_claimed=row.seats_claimed,
+        )
+        for row in rows
+    )

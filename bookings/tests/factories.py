@@ -1,0 +1,112 @@
+"""Travellers with their clients, orders and bookings for tests, and what must be true after each of them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Count, Sum
+from django.db.models.functions import Now
+
+from accounts.models import User
+from accounts.tests.factories import JsonClient, api_client, make_user
+from bookings.models import Booking, BookingStatus, Coupon, PaymentAttempt, Segment
+from bookings.payments.sandbox import SUCCESS
+from flights.models import CabinInventory, Flight, SeatAssignment
+
+LIVE = (BookingStatus.HELD, BookingStatus.CONFIRMED)
+
+
+@dataclass
+class Traveller:
+    """A user with a client that is logged in as them."""
+
+    user: User = field(default_factory=make_user)
+    client: JsonClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = api_client(self.user)
+
+    def post(self, path: str, body: Mapping[str, Any], *, key: str | None = None) -> Any:
+        headers = {} if key is None else {"Idempotency-Key": key}
+        return self.client.post(path, {"userId": self.user.public_id, **body}, headers=headers)
+
+    def book(self, *flights: Flight, key: str | None = None, **body: Any) -> Any:
+        """`POST /book-flight`, by credit card unless told otherwise."""
+        ids = [flight.public_id for flight in flights]
+        asked = {"flightId": ids[0]} if len(ids) == 1 else {"flightIds": ids}
+        return self.post("/book-flight", {**asked, "paymentMethod": "credit_card", **body}, key=key)
+
+    def booked(self, *flights: Flight, **body: Any) -> Booking:
+        """A booking that was made."""
+        answer = self.book(*flights, **body)
+        assert answer.status_code == 201, answer.content
+        return Booking.objects.get(public_id=answer.json()["bookingId"])
+
+    def held(self, *flights: Flight, **body: Any) -> Booking:
+        return self.booked(*flights, paymentMethod="hold", **body)
+
+    def pay(self, booking: Booking, *, key: str | None = None, token: str = SUCCESS) -> Any:
+        body = {"bookingId": booking.public_id, "paymentMethod": "credit_card", "paymentToken": token}
+        return self.post("/pay-booking", body, key=key)
+
+    def cancel(self, booking: Booking, *, key: str | None = None) -> Any:
+        return self.post("/cancel-booking", {"bookingId": booking.public_id}, key=key)
+
+    def bookings(self, **query: Any) -> Any:
+        return self.client.get(f"/bookings/{self.user.public_id}", query)
+
+    def booking(self, booking: Booking) -> Any:
+        return self.client.get(f"/bookings/{self.user.public_id}/{booking.public_id}")
+
+
+def passengers(count: int, **last: str) -> list[dict[str, str]]:
+    """That many adults; `last` changes the last one."""
+    people = [{"givenName": f"Given{n}", "familyName": f"Family{n}", "type": "adult"} for n in range(count)]
+    people[-1] |= last
+    return people
+
+
+def available(flight: Flight, cabin: str = "economy") -> int:
+    return CabinInventory.objects.get(flight=flight, cabin=cabin).available
+
+
+def payment_of(booking: Booking) -> PaymentAttempt:
+    return booking.payments.order_by("-pk")[0]
+
+
+def overdue(booking: Booking) -> None:
+    """The hold's time is over."""
+    Booking.objects.filter(pk=booking.pk).update(payment_due_by=Now() - timedelta(seconds=1))
+
+
+def leases_over() -> None:
+    """Every payment is the worker's to settle now."""
+    PaymentAttempt.objects.update(lease_until=Now() - timedelta(seconds=1))
+
+
+def new_key() -> str:
+    return uuid.uuid4().hex
+
+
+def check_books() -> None:
+    """Counters, live bookings, coupons, seat numbers and payments agree."""
+    for row in CabinInventory.objects.all():
+        sold = Segment.objects.filter(flight=row.flight_id, cabin=row.cabin, booking__status__in=LIVE)
+        taken = sold.aggregate(sum=Sum("seats_claimed"))["sum"] or 0
+        assert row.capacity == row.available + taken, f"{row.flight} {row.cabin}: {row} and {taken} taken"
+    for booking in Booking.objects.all():
+        coupons = Coupon.objects.filter(segment__booking=booking).aggregate(sum=Sum("price"))["sum"]
+        assert booking.total == coupons
+        paying = booking.payments.filter(state__in=("to_capture", "captured"), amount=booking.total).count()
+        assert booking.status != BookingStatus.CONFIRMED or paying == 1
+    assert not PaymentAttempt.objects.filter(state="to_capture").exclude(
+        booking__status__in=(BookingStatus.CONFIRMED, BookingStatus.CANCELLED)
+    )
+    live = Booking.objects.filter(status__in=LIVE).values("public_id")
+    held = SeatAssignment.objects.filter(released_at__isnull=True)
+    assert not held.exclude(holder__in=live)
+    assert not held.values("flight", "seat").annotate(n=Count("pk")).filter(n__gt=1)

@@ -1,0 +1,101 @@
+// Run with: node --test docker/nginx/tests/
+import assert from 'node:assert/strict';
+import {generateKeyPairSync, sign} from 'node:crypto';
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {after, test} from 'node:test';
+
+const {default: gateway} = await import('../gateway.js');
+
+const directory = mkdtempSync(join(tmpdir(), 'gateway-keys-'));
+after(() => rmSync(directory, {recursive: true}));
+const EXPECTED = {directory, issuer: 'flightbook', audience: 'flightbook'};
+const NOW = 1_800_000_000_000;
+
+function makeKey(kid) {
+    const pair = generateKeyPairSync('ec', {namedCurve: 'P-256'});
+    writeFileSync(join(directory, `${kid}.public.pem`), pair.publicKey.export({type: 'spki', format: 'pem'}));
+    return pair.privateKey;
+}
+const keys = {a: makeKey('a'), b: makeKey('b')};
+
+const encode = value => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
+
+function token({header = {}, claims = {}, key = keys.a} = {}) {
+    const head = encode({alg: 'ES256', kid: 'a', typ: 'JWT', ...header});
+    const body = encode({token_type: 'access', iss: 'flightbook', aud: 'flightbook', sid: 's', exp: NOW / 1000 + 60, ...claims});
+    const signature = sign('sha256', Buffer.from(`${head}.${body}`), {key, dsaEncoding: 'ieee-p1363'});
+    return `${head}.${body}.${signature.toString('base64url')}`;
+}
+const verified = text => gateway.verify(text, EXPECTED, NOW);
+
+test('a good token passes, with either of two keys', async () => {
+    assert.equal(await verified(token()), true);
+    assert.equal(await verified(token({header: {kid: 'b'}, key: keys.b})), true);
+    assert.equal(await verified(token({claims: {aud: ['other', 'flightbook']}})), true);
+});
+
+const bad = {
+    'signed by another key': () => token({key: keys.b}),
+    'an unknown kid': () => token({header: {kid: 'z'}}),
+    'a kid out of the prototype': () => token({header: {kid: 'constructor'}}),
+    'no kid': () => token({header: {kid: undefined}}),
+    'alg none': () => token({header: {alg: 'none'}}),
+    'alg HS256': () => token({header: {alg: 'HS256'}}),
+    'another issuer': () => token({claims: {iss: 'other'}}),
+    'another audience': () => token({claims: {aud: 'other'}}),
+    'another type': () => token({claims: {token_type: 'refresh'}}),
+    'no session': () => token({claims: {sid: undefined}}),
+    'expired': () => token({claims: {exp: NOW / 1000}}),
+    'no expiry': () => token({claims: {exp: undefined}}),
+    'expiry as text': () => token({claims: {exp: '9999999999'}}),
+    'a changed claim': () => { const p = token().split('.'); p[1] = encode({...JSON.parse(Buffer.from(p[1], 'base64url')), sid: 'x'}); return p.join('.'); },
+    'a cut signature': () => token().slice(0, -4),
+    'two parts': () => 'a.b',
+    'nothing': () => '',
+    'dots': () => '..',
+    'not base64url': () => '*.*.*',
+    'not JSON': () => `${encode('x')}.${encode('y')}.${encode('z')}`,
+    'JSON null': () => `${encode('null')}.${encode('null')}.${encode('z')}`,
+    'not UTF-8': () => `${Buffer.from([0xff, 0xfe]).toString('base64url')}.e30.e30`,
+    'too long': () => `${'a'.repeat(5000)}.b.c`,
+};
+for (const [name, make] of Object.entries(bad)) {
+    test(`refused: ${name}`, async () => assert.equal(await verified(make()), false));
+}
+
+test('a request without a token is let through, a malformed header is not', async () => {
+    const answer = async authorization => {
+        let status;
+        await gateway.checkToken({
+            headersIn: {Authorization: authorization},
+            variables: {token_keys_dir: directory, token_issuer: 'flightbook', token_audience: 'flightbook'},
+            return: s => { status = s; }, error: () => {},
+        });
+        return status;
+    };
+    assert.equal(await answer(undefined), 204);
+    assert.equal(await answer(`Bearer ${token({claims: {exp: Date.now() / 1000 + 60}})}`), 204);
+    assert.equal(await answer('Bearer'), 401);
+    assert.equal(await answer('Basic dTpw'), 401);
+    assert.equal(await answer('Bearer a b'), 401);
+});
+
+test('a missing key directory refuses, and does not throw', async () => {
+    let status;
+    await gateway.checkToken({
+        headersIn: {Authorization: `Bearer ${token()}`},
+        variables: {token_keys_dir: join(directory, 'absent'), token_issuer: 'flightbook', token_audience: 'flightbook'},
+        return: s => { status = s; }, error: () => {},
+    });
+    assert.equal(status, 401);
+});
+
+test('problems are RFC 9457 documents with our code', () => {
+    const body = JSON.parse(gateway.problem(413, 'abc'));
+    assert.equal(body.code, 'too_large');
+    assert.equal(body.status, 413);
+    assert.equal(body.requestId, 'abc');
+    assert.equal(JSON.parse(gateway.problem(418, 'x')).code, 'internal');
+});

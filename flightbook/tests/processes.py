@@ -1,0 +1,74 @@
+"""Processes of our own beside the tests, on the tests' database."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote, urlsplit
+
+import httpx
+from django.db import connection
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 60.0  # for what takes a moment, on a machine that is busy with other things
+T = TypeVar("T")
+
+
+def database_url() -> str:
+    """The test database's URL, in the form of `DATABASE_URL`."""
+    name = quote(str(connection.settings_dict["NAME"]))
+    return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
+
+
+def eventually(look: Callable[[], T]) -> T:
+    """What `look` finds as soon as that is true; it is asked again and again until then."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := look()):
+        assert time.monotonic() < deadline, "it has not come"
+        time.sleep(0.05)
+    return found
+
+
+@contextmanager
+def process(*arguments: str, **changes: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`python arguments…` on the tests' database, ended by TERM; it must go of itself, and in peace."""
+    environment = dict(os.environ, DATABASE_URL=database_url(), **changes)
+    running = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment)
+    try:
+        yield running
+        assert running.poll() is None, f"{arguments} has ended before its time"
+        running.terminate()
+        running.wait(PATIENCE)
+    finally:
+        running.kill()
+        running.wait()
+
+
+@contextmanager
+def whole_system(**changes: str) -> Iterator[str]:
+    """daphne, relay and worker; the address (``127.0.0.1:port``) once it says that it is ready."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    port = address.rpartition(":")[2]
+    with ExitStack() as stack:
+        stack.enter_context(
+            process("-m", "daphne", "-b", "127.0.0.1", "-p", port, "flightbook.asgi:application", **changes)
+        )
+        stack.enter_context(process("manage.py", "relay", **changes))
+        stack.enter_context(process("manage.py", "worker", **changes))
+        eventually(lambda: _ready(address))
+        yield address
+
+
+def _ready(address: str) -> bool:
+    try:
+        return httpx.get(f"http://{address}/health/ready", timeout=10).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,109 @@
+"""The work that waits in the database: captures, refunds, expired holds, mail, the next day's flights.
+
+Every task takes its work under a lease: several workers may run side by side, and one may die at any moment.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db import connections
+
+from accounts import public as accounts
+from bookings import public as bookings
+from flights import public as flights
+
+logger = logging.getLogger(__name__)
+FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+_SOON, _HOURLY = 0.5, 3600.0
+
+
+@dataclass
+class Task:
+    """`run` works and says how much, every `period` seconds; where it `drains`, again while it finds any."""
+
+    name: str
+    run: Callable[[], int]
+    period: float
+    drains: bool = False
+    due: float = field(default=0.0, init=False)
+    failures: int = field(default=0, init=False)
+
+
+def all_tasks() -> list[Task]:
+    """The tasks in the order in which a round runs them; what a traveller waits for comes first."""
+    return [
+        Task("settle payments", bookings.settle_payments, _SOON, drains=True),
+        Task("expire holds", bookings.expire_holds, _SOON, drains=True),
+        Task("deliver mail", accounts.deliver_due_mail, _SOON, drains=True),
+        Task("extend the schedule", extend_schedule, _HOURLY),
+        Task("purge idempotency keys", bookings.purge_idempotency_keys, _HOURLY),
+        Task("purge expired sessions", accounts.purge_expired, _HOURLY),
+    ]
+
+
+def extend_schedule() -> int:
+    """Keeps a schedule that was once loaded going; where there is none, there is nothing to extend."""
+    return flights.extend_schedule(days=settings.SCHEDULE_DAYS) if flights.has_schedule() else 0
+
+
+class Stop:
+    """Whether TERM or INT has come. `wait` sleeps until then, or for the given time."""
+
+    def __init__(self) -> None:
+        self.received = False
+        self._reading, self._writing = socket.socketpair()
+        self._reading.setblocking(False)
+        self._writing.setblocking(False)
+
+    @contextmanager
+    def on_signals(self) -> Iterator[Stop]:
+        """Handles both signals meanwhile, INT also where the shell that started us ignores it."""
+        previous = {number: signal.signal(number, self._handle) for number in (signal.SIGTERM, signal.SIGINT)}
+        descriptor = signal.set_wakeup_fd(self._writing.fileno())
+        try:
+            yield self
+        finally:
+            signal.set_wakeup_fd(descriptor)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: object) -> None:
+        self.received = True
+
+    def wait(self, seconds: float) -> None:
+        # The signal's byte in the pipe ends the sleep: one that comes just before it is not lost.
+        if not self.received:
+            select.select([self._reading], [], [], max(0.0, seconds))
+
+
+def work(tasks: Sequence[Task], stop: Stop) -> None:
+    """Runs what is due, round by round, until `stop`; it is looked at between any two tasks."""
+    while not stop.received:
+        for task in tasks:
+            if not stop.received and task.due <= time.monotonic():
+                run_once(task)
+        stop.wait(min(task.due for task in tasks) - time.monotonic())
+
+
+def run_once(task: Task) -> None:
+    """Runs the task and sets when it is due again. A failure is logged, and waits longer each time."""
+    try:
+        done = task.run()
+    except Exception:
+        task.failures += 1
+        wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(task.failures - 1, 10))
+        logger.exception("worker: could not %s; again in %.0f s", task.name, wait)
+        connections.close_all()  # a broken one would fail every task after this
+    else:
+        task.failures = 0
+        wait = 0.0 if done and task.drains else task.period
+    task.due = time.monotonic() + wait

@@ -1,0 +1,139 @@
+"""Reads of flights and of their log."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Iterable
+
+from flightbook.errors import NotFound
+from flights.identifiers import flight_id
+from flights.models import Flight, FlightUpdate, UpdateLog
+from flights.types import FlightView, UpdateView
+
+
+def flights(pks: Iterable[int]) -> dict[int, FlightView]:
+    """The flights of these keys; one query. Keys without a flight are left out."""
+    rows = Flight.objects.filter(pk__in=set(pks)).select_related("airline", "origin", "destination")
+    return {row.pk: _flight_view(row) for row in rows}
+
+
+def flight(pk: int) -> FlightView:
+    """One flight.
+
+    Raises:
+        NotFound
+    """
+    found = flights([pk])
+    if pk not in found:
+        raise NotFound(detail="There is no such flight.")
+    return found[pk]
+
+
+def flight_and_state(pk: int) -> tuple[FlightView, UpdateView]:
+    """A flight and its state out of one row, so that the two agree.
+
+    Raises:
+        NotFound
+    """
+    row = Flight.objects.filter(pk=pk).select_related("airline", "origin", "destination").first()
+    if row is None:
+        raise NotFound(detail="There is no such flight.")
+    return _flight_view(row), state_of(row)
+
+
+def update_state(flight_pk: int) -> UpdateView:
+    """The flight's present state in the form of an update; its sequence is 0 before the first.
+
+    Raises:
+        NotFound
+    """
+    row = Flight.objects.filter(pk=flight_pk).first()
+    if row is None:
+        raise NotFound(detail="There is no such flight.")
+    return state_of(row)
+
+
+def state_of(row: Flight) -> UpdateView:
+    return UpdateView(
+        flight_pk=row.pk,
+        sequence=row.sequence,
+        status=row.status,
+        delay_minutes=row.delay_minutes,
+        reason=row.reason,
+        gate=row.gate,
+        terminal=row.terminal,
+        departure=row.scheduled_departure,
+        arrival=row.scheduled_arrival,
+        estimated_departure=row.estimated_departure,
+        estimated_arrival=row.estimated_arrival,
+        occurred_at=row.last_reported_at,
+        recorded_at=None,
+    )
+
+
+def updates_after(*, flight_pk: int, sequence: int, limit: int = 500) -> list[UpdateView]:
+    """The flight's updates after `sequence`, in order, at most `limit`."""
+    rows = FlightUpdate.objects.filter(flight_id=flight_pk, sequence__gt=sequence).order_by("sequence")[
+        :limit
+    ]
+    return [update_view(row) for row in rows]
+
+
+def update_view(row: FlightUpdate) -> UpdateView:
+    return UpdateView(
+        flight_pk=row.flight_id,
+        sequence=row.sequence,
+        status=row.status,
+        delay_minutes=row.delay_minutes,
+        reason=row.reason,
+        gate=row.gate,
+        terminal=row.terminal,
+        departure=row.scheduled_departure,
+        arrival=row.scheduled_arrival,
+        estimated_departure=row.estimated_departure,
+        estimated_arrival=row.estimated_arrival,
+        occurred_at=row.occurred_at,
+        recorded_at=row.recorded_at,
+    )
+
+
+def sequences(flight_pks: Collection[int]) -> dict[int, int]:
+    """The flights' present sequences; one query. Keys without a flight are left out."""
+    return dict(Flight.objects.filter(pk__in=flight_pks).values_list("pk", "sequence"))
+
+
+def log_name() -> str:
+    """The name of the log that sequences count in; where none is left, one is made.
+
+    A restore from backup renames it.
+    """
+    row = UpdateLog.objects.order_by("pk").first()
+    if row is None:  # the fixed key lets one of several callers win
+        row, _ = UpdateLog.objects.get_or_create(pk=1, defaults={"name": secrets.token_urlsafe(9)})
+    return row.name
+
+
+def _flight_view(row: Flight) -> FlightView:
+    return FlightView(
+        pk=row.pk,
+        flight_id=flight_id(row.pk),
+        airline_code=row.airline_id,
+        airline_name=row.airline.name,
+        flight_number=row.designator,
+        origin=row.origin_id,
+        destination=row.destination_id,
+        origin_city=row.origin.city,
+        destination_city=row.destination.city,
+        origin_time_zone=row.origin.time_zone,
+        destination_time_zone=row.destination.time_zone,
+        departure=row.scheduled_departure,
+        arrival=row.scheduled_arrival,
+        estimated_departure=row.estimated_departure,
+        estimated_arrival=row.estimated_arrival,
+        status=row.status,
+        delay_minutes=row.delay_minutes,
+        reason=row.reason,
+        gate=row.gate,
+        terminal=row.terminal,
+        sequence=row.sequence,
+    )

@@ -1,0 +1,149 @@
+"""JSON's shape of flights: what a request may say, and what the documents tell of the answers."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from rest_framework import serializers
+
+from flightbook.http.serializers import (
+    ApiSerializer,
+    ChoiceField,
+    IntegerField,
+    MomentField,
+    MoneyField,
+    StringField,
+)
+from flights.search import SORTS
+from flights.types import Cabin, FlightStatus
+
+
+class DayField(serializers.DateField):
+    """A calendar day, ``2024-09-10`` and no other of ISO 8601's forms."""
+
+    def to_internal_value(self, value: Any) -> Any:
+        if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+            self.fail("invalid", format="YYYY-MM-DD")
+        return super().to_internal_value(value)
+
+
+class SearchQuery(ApiSerializer):
+    from_ = StringField(
+        min_length=1, max_length=100, help_text="An airport's or a city's IATA code, or a city's name"
+    )
+    to = StringField(min_length=1, max_length=100, help_text="The same")
+    date = DayField(help_text="The calendar day at the airport of departure")
+    passengers = serializers.IntegerField(min_value=1, max_value=9, default=1)
+    cabin = ChoiceField(choices=Cabin.choices, default=Cabin.ECONOMY.value)
+    airline = serializers.RegexField(r"^[A-Za-z0-9]{2}\Z", required=False, help_text="IATA designator")
+    max_price = serializers.DecimalField(max_digits=10, decimal_places=2, min_value=0, required=False)
+    sort = ChoiceField(choices=list(SORTS), default="departure")
+
+
+class UpdatesQuery(ApiSerializer):
+    after = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=0, help_text="A sequence")
+    limit = serializers.IntegerField(min_value=1, max_value=200, default=50)
+
+
+class UpdateBody(ApiSerializer):
+    status = ChoiceField(choices=FlightStatus.choices)
+    delay_minutes = IntegerField(required=False, allow_null=True, min_value=0)
+    reason = StringField(required=False, allow_blank=True, max_length=200)
+    gate = StringField(required=False, allow_blank=True, max_length=8)
+    terminal = StringField(required=False, allow_blank=True, max_length=8)
+    departure = MomentField(required=False, help_text="A new schedule")
+    arrival = MomentField(required=False)
+    estimated_departure = MomentField(required=False)
+    estimated_arrival = MomentField(required=False)
+    occurred_at = MomentField(required=False, help_text="Now, where absent")
+    report_id = StringField(
+        required=False, min_length=1, max_length=100, help_text="A repeated one is not applied"
+    )
+
+
+class FareAnswer(ApiSerializer):
+    code = StringField()
+    name = StringField()
+    cabin = ChoiceField(choices=Cabin.choices)
+    price = MoneyField()
+    currency = StringField()
+    seats_left = IntegerField()
+    refundable = serializers.BooleanField()
+    change_fee = MoneyField(allow_null=True)
+    seat_choice = serializers.BooleanField()
+
+
+class FoundFlightAnswer(ApiSerializer):
+    flight_id = StringField()
+    airline = StringField()
+    departure = serializers.DateTimeField()
+    arrival = serializers.DateTimeField()
+    price = MoneyField()
+    flight_number = StringField()
+    airline_code = StringField()
+    from_ = StringField()
+    to = StringField()
+    departure_local = serializers.DateTimeField()
+    arrival_local = serializers.DateTimeField()
+    duration_minutes = IntegerField()
+    status = ChoiceField(choices=FlightStatus.choices)
+    cabin = ChoiceField(choices=Cabin.choices)
+    seats_left = IntegerField()
+    currency = StringField()
+    fares = FareAnswer(many=True)
+
+
+class SearchAnswer(ApiSerializer):
+    flights = FoundFlightAnswer(many=True)
+
+
+class UpdateAnswer(ApiSerializer):
+    """A flight's state after the update `sequence`; the message of the WebSocket too."""
+
+    flight_id = StringField()
+    status = ChoiceField(choices=FlightStatus.choices)
+    delay_duration = StringField(allow_null=True)
+    reason = StringField(allow_null=True)
+    sequence = IntegerField()
+    log = StringField()
+    occurred_at = serializers.DateTimeField(allow_null=True)
+    delay_minutes = IntegerField(allow_null=True)
+    departure = serializers.DateTimeField()
+    arrival = serializers.DateTimeField()
+    estimated_departure = serializers.DateTimeField(allow_null=True)
+    estimated_arrival = serializers.DateTimeField(allow_null=True)
+    gate = StringField(allow_null=True)
+    terminal = StringField(allow_null=True)
+
+
+class NotAppliedAnswer(ApiSerializer):
+    applied = serializers.BooleanField()
+
+
+class UpdatesAnswer(ApiSerializer):
+    flight_id = StringField()
+    log = StringField()
+    updates = UpdateAnswer(many=True)
+    next = StringField(required=False, help_text="The address of the next page; absent on the last")
+
+
+class CabinAnswer(ApiSerializer):
+    cabin = ChoiceField(choices=Cabin.choices)
+    seats_left = IntegerField()
+    on_sale = serializers.BooleanField()
+
+
+class FlightAnswer(UpdateAnswer):
+    airline = StringField()
+    airline_code = StringField()
+    flight_number = StringField()
+    from_ = StringField()
+    to = StringField()
+    from_city = StringField()
+    to_city = StringField()
+    departure_local = serializers.DateTimeField()
+    arrival_local = serializers.DateTimeField()
+    duration_minutes = IntegerField()
+    cabins = CabinAnswer(many=True)
+    fares = FareAnswer(many=True)

@@ -1,0 +1,142 @@
+"""One open socket: whose it is, what it follows, and its way out, which is bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from accounts.public import SessionHandle
+from subscriptions.daphne_server import Connection, connection_of
+
+if TYPE_CHECKING:
+    from subscriptions.topics import Topic
+
+Event = Mapping[str, Any]
+Send = Callable[[Event], Awaitable[None]]
+
+# What may wait for one reader, in bytes: some 800 updates. Over it the socket is cut off.
+BACKLOG_BYTES = 256 * 1024
+# A follower that catches up on a long log is given this long to read a page of it.
+DRAIN_SECONDS = 15.0
+_DRAIN_STEP = 0.02
+
+
+class CloseCode(IntEnum):
+    """The contract's."""
+
+    RESTARTING = 1012
+    SESSION_ENDED = 4401
+    TOO_SLOW = 4408
+    TOO_LARGE = 4413
+    TOO_MANY = 4429
+
+
+class Outbox(Protocol):
+    """The way out of one socket. `waiting`: bytes that its client has not taken yet."""
+
+    def waiting(self) -> int: ...
+    def put(self, event: Event, /) -> Awaitable[None]: ...
+    async def close(self, code: int) -> None: ...
+    def discard(self) -> None: ...
+
+
+class DirectOutbox:
+    """Sends straight through daphne, whose `send` never waits, and looks at its write buffer."""
+
+    def __init__(self, send: Send, connection: Connection) -> None:
+        self.put = send
+        self.waiting = connection.waiting
+        self._connection = connection
+
+    async def close(self, code: int) -> None:
+        self._connection.close(code)
+
+    def discard(self) -> None:
+        """Nothing is kept here."""
+
+
+class QueuedOutbox:
+    """For a server whose `send` waits for a slow reader: a queue and a task, so that no other waits too."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._bytes = 0
+        self._queue: deque[Event] = deque()
+        self._writer: asyncio.Task[None] | None = None
+
+    def waiting(self) -> int:
+        return self._bytes
+
+    async def put(self, event: Event) -> None:
+        self._queue.append(event)
+        self._bytes += len(event.get("text") or "")
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
+
+    async def close(self, code: int) -> None:
+        """Behind what waits, where it is being read; else instead of it."""
+        if self._bytes > BACKLOG_BYTES:
+            self.discard()
+        await self.put({"type": "websocket.close", "code": code})
+
+    def discard(self) -> None:
+        if self._writer is not None:
+            self._writer.cancel()
+            self._writer = None
+        self._queue.clear()
+        self._bytes = 0
+
+    async def _write(self) -> None:
+        try:
+            while self._queue:
+                event = self._queue.popleft()
+                await self._send(event)
+                self._bytes -= len(event.get("text") or "")
+        except OSError:  # the client has gone; its disconnect is on the way to the application
+            self._queue.clear()
+        self._writer = None
+
+
+class Socket:
+    """A socket that was accepted. `topics` are the flights that it follows, by key."""
+
+    def __init__(self, send: Send, session: SessionHandle) -> None:
+        self.session = session
+        self.topics: dict[int, Topic] = {}
+        self.is_closed = False
+        connection = connection_of(send, code_for_large_frames=CloseCode.TOO_LARGE)
+        self._outbox: Outbox = QueuedOutbox(send) if connection is None else DirectOutbox(send, connection)
+
+    async def push(self, event: Event) -> None:
+        """Sends a `websocket.send` event; closes the socket instead where its reader is too slow."""
+        if self.is_closed:
+            return
+        if self._outbox.waiting() > BACKLOG_BYTES:
+            await self.close(CloseCode.TOO_SLOW)
+        else:
+            await self._outbox.put(event)
+
+    async def send_text(self, text: str) -> None:
+        await self.push({"type": "websocket.send", "text": text})
+
+    async def drain(self) -> None:
+        """Waits for room for another page of the log; a reader too slow even for that is cut off."""
+        deadline = asyncio.get_running_loop().time() + DRAIN_SECONDS
+        while not self.is_closed and self._outbox.waiting() > BACKLOG_BYTES // 4:
+            if asyncio.get_running_loop().time() > deadline:
+                await self.close(CloseCode.TOO_SLOW)
+            await asyncio.sleep(_DRAIN_STEP)
+
+    async def close(self, code: CloseCode) -> None:
+        """Once; what is sent afterwards goes nowhere."""
+        if not self.is_closed:
+            self.is_closed = True
+            await self._outbox.close(int(code))
+
+    def gone(self) -> None:
+        """The client is no longer there."""
+        self.is_closed = True
+        self._outbox.discard()

