@@ -235,7 +235,7 @@ class IdempotencyKey(models.Model):
     """A client's promise that equal keys mean one request, and the answer that was given. See
     `idempotency`."""
 
-    user = models.ForeignKey("accounts.User", models.CASCADE, related_name="+", db_index=False)
+    user = models.ForeignKey("accounts.User", models.PROTECT, related_name="+", db_index=False)
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of method, path and body")
     attempt = models.ForeignKey(

@@ -12,7 +12,7 @@ from flightbook.http.serializers import ApiSerializer, ChoiceField, IntegerField
 from flights.public import Cabin
 
 MOST_FLIGHTS, MOST_PASSENGERS = 6, 9
-_CARDS = [(PaymentMethod.CREDIT_CARD, "Credit card"), (PaymentMethod.DEBIT_CARD, "Debit card")]
+CARDS = [(PaymentMethod.CREDIT_CARD, "Credit card"), (PaymentMethod.DEBIT_CARD, "Debit card")]
 
 
 class PassengerBody(ApiSerializer):
@@ -81,7 +81,7 @@ class BookFlightBody(ApiSerializer):
 class PayBookingBody(ApiSerializer):
     user_id = StringField(max_length=40)
     booking_id = StringField(max_length=40)
-    payment_method = ChoiceField(choices=_CARDS)
+    payment_method = ChoiceField(choices=CARDS)
     payment_token = StringField(
         max_length=200, required=False, help_text="What the gateway knows the card by"
     )

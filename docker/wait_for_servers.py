@@ -1,4 +1,4 @@
-"""The image's entry point: waits a bounded time for the database to accept connections, then becomes the command.
+"""The image's entry point: waits a bounded time for the database, then becomes the command.
 
 Orders of start (compose's `depends_on`) help on one machine; a cluster has none, so each replica waits for
 itself. Redis is not waited for: the system serves without it.

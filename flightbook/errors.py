@@ -118,7 +118,7 @@ class HoldExpired(Conflict):
 
 
 class InvalidTransition(Conflict):
-    code, title = "invalid_transition", "The flight's state does not allow this"
+    code, title = "invalid_transition", "Its present state does not allow this"
 
 
 class UsernameTaken(Conflict):

@@ -16,8 +16,10 @@ from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from flightbook.errors import Invalid
+from flightbook.errors import Invalid, Throttled
 from flightbook.health import readiness
+from flightbook.http.page_limit import count_page
+from flightbook.http.problems import problem_response
 from flightbook.results import Result, results
 from flights.public import Cabin, SearchCriteria, search
 
@@ -121,7 +123,10 @@ def search_page(request: HttpRequest) -> HttpResponse:
     status = HTTPStatus.OK
     if asked:
         try:
+            count_page(request)
             context |= _found(form, request.GET)
+        except Throttled as over:
+            return problem_response(over)
         except (OperationalError, InterfaceError):
             logger.exception("the search page has no database")
             context["unavailable"] = True

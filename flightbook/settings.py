@@ -188,6 +188,7 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "flightbook" / "static"]
 WHITENOISE_USE_FINDERS = not STATIC_ROOT.is_dir()
 WHITENOISE_AUTOREFRESH = False
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 # --- Mail ---------------------------------------------------------------------------------------------------
 vars().update(env.mail("EMAIL_URL"))
@@ -214,6 +215,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Search, book, pay, cancel, follow flights. Errors are problem documents (RFC 9457).",
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",
+    "COMPONENT_SPLIT_REQUEST": True,  # a request's text may not be empty, an answer's may
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
@@ -221,6 +223,14 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "FlightStatus": "flights.types.FlightStatus",
+        "BookingStatus": "bookings.models.BookingStatus",
+        "PaymentStatus": "bookings.models.PaymentAttempt.State",
+        "RefundStatus": "bookings.models.Refund.State",
+        "PaymentMethod": "bookings.models.PaymentMethod",
+        "CardPaymentMethod": "bookings.serializers.CARDS",
+    },
 }
 
 # --- Logs ---------------------------------------------------------------------------------------------------

@@ -149,10 +149,10 @@ class FareFamily(models.Model):
 class Flight(models.Model):
     """One flight leg on one day. Its public id is ``FL`` and the key: nothing is hidden in it."""
 
-    airline = models.ForeignKey(Airline, models.PROTECT, related_name="+")
+    airline = models.ForeignKey(Airline, models.PROTECT, related_name="+", db_index=False)
     number = models.PositiveSmallIntegerField("flight number")
     origin = models.ForeignKey(Airport, models.PROTECT, related_name="+", db_index=False)
-    destination = models.ForeignKey(Airport, models.PROTECT, related_name="+")
+    destination = models.ForeignKey(Airport, models.PROTECT, related_name="+", db_index=False)
     departure_date = models.DateField(help_text="The calendar day at the airport of departure")
     scheduled_departure = models.DateTimeField()
     scheduled_arrival = models.DateTimeField()

@@ -64,11 +64,11 @@ _offers = msgspec.json.Decoder(list[FareOffer], strict=False)
 def search(criteria: SearchCriteria) -> list[FoundFlight]:
     """The flights with room for the party in the cabin, by `criteria.sort`; an unknown place finds none."""
     with connection.cursor() as cursor:
-        cursor.execute(*statement(criteria))
+        cursor.execute(*_statement(criteria))
         return [_found(row, criteria.cabin) for row in cursor.fetchall()]
 
 
-def statement(criteria: SearchCriteria) -> tuple[str, dict[str, Any]]:
+def _statement(criteria: SearchCriteria) -> tuple[str, dict[str, Any]]:
     """The search's SQL and its parameters."""
     sql = _SEARCH.format(
         origin=_PLACE.format("origin"), destination=_PLACE.format("destination"), order=SORTS[criteria.sort]

@@ -28,13 +28,12 @@ from flightbook.http.problems import as_problem, document
 from flights import public as flights
 from subscriptions.client_messages import Follow, Rate, Unfollow, parse
 from subscriptions.handshake import authenticate
-from subscriptions.hub import current_hub
+from subscriptions.hub import FAREWELL_SECONDS, current_hub
 from subscriptions.sockets import CloseCode, Socket
 
 logger = logging.getLogger(__name__)
 # Client messages that wait for the database; a client that has more of them open is flooding.
 _PENDING_MESSAGES = 500
-_GOODBYE_SECONDS = 1.0
 
 # Whose a socket is while the database can't say it: it is sent away as by a server that restarts.
 _NOBODY = SessionHandle(sid="", user_pk=0, user_public_id="")
@@ -151,12 +150,12 @@ class FlightUpdatesConsumer(AsyncWebsocketConsumer):
         await socket.close(CloseCode.TOO_MANY)
 
     async def _say_goodbye(self, receive: Any) -> None:
-        """Sends 1012 and lets the server write it, until the client has answered or a second is over."""
+        """Sends 1012 and lets the server write it, until the client has answered or time is up."""
         if self.socket is None:
             return
         await self.socket.close(CloseCode.RESTARTING)
         with contextlib.suppress(TimeoutError):  # a client need not answer
-            async with asyncio.timeout(_GOODBYE_SECONDS):
+            async with asyncio.timeout(FAREWELL_SECONDS):
                 while (await receive())["type"] != "websocket.disconnect":
                     pass
 

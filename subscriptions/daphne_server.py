@@ -15,6 +15,9 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+# Autobahn's own second is too short for a crowd: a client that is dropped loses the code that it has not read.
+CLOSE_SECONDS = 4.0
+
 
 class Connection:
     """The server's side of one socket. `code_for_large_frames` is for what is over its own limit."""
@@ -24,6 +27,7 @@ class Connection:
         self._transport = protocol.transport
         self._code_for_large_frames = code_for_large_frames
         protocol.failByDrop = False
+        protocol.closeHandshakeTimeout = CLOSE_SECONDS
         protocol._max_message_size_exceeded = self._refuse_large_frame
 
     def waiting(self) -> int:
@@ -32,7 +36,7 @@ class Connection:
         return len(transport.dataBuffer) - int(transport.offset) + int(transport._tempDataLen)
 
     def close(self, code: int) -> None:
-        """Sends the close frame; a client that does not answer it is dropped a second later."""
+        """Sends the close frame; a client that does not answer it is dropped after `CLOSE_SECONDS`."""
         if self._protocol.state == self._protocol.STATE_OPEN:
             self._protocol.sendCloseFrame(code=code)
 

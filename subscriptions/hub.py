@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 WATCH_SECONDS = 2.0
 # The layer has no time-outs of its own; while it is away it is tried again after so long.
 LAYER_SECONDS = 2.0
-FAREWELL_SECONDS = 2.0
+FAREWELL_SECONDS = daphne_server.CLOSE_SECONDS + 0.5
 
 
 class Hub:

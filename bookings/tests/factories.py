@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.db.models import Count, Sum
 from django.db.models.functions import Now
 
 from accounts.models import User
 from accounts.tests.factories import JsonClient, api_client, make_user
 from bookings.models import Booking, BookingStatus, Coupon, PaymentAttempt, Segment
-from bookings.payments.sandbox import SUCCESS
+from bookings.payments.gateway import GatewaySilent
+from bookings.payments.sandbox import SUCCESS, SandboxGateway
 from flights.models import CabinInventory, Flight, SeatAssignment
 
 LIVE = (BookingStatus.HELD, BookingStatus.CONFIRMED)
@@ -86,6 +88,16 @@ def overdue(booking: Booking) -> None:
 def leases_over() -> None:
     """Every payment is the worker's to settle now."""
     PaymentAttempt.objects.update(lease_until=Now() - timedelta(seconds=1))
+
+
+def silence(monkeypatch: pytest.MonkeyPatch, *calls: str) -> None:
+    """The gateway does not answer these."""
+
+    def silent(*_: object, **__: object) -> None:
+        raise GatewaySilent("told to")
+
+    for call in calls:
+        monkeypatch.setattr(SandboxGateway, call, silent)
 
 
 def new_key() -> str:

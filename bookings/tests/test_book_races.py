@@ -20,7 +20,7 @@ from bookings.public import settle_payments
 from bookings.tests.factories import Traveller, available, check_books, leases_over, passengers
 from flightbook.errors import Unavailable
 from flights.models import CabinInventory, Flight
-from flights.public import SeatClaim
+from flights.public import SeatClaim, record_update
 from flights.tests.factories import make_flight
 from flights.tests.races import together
 
@@ -242,3 +242,24 @@ def _after(meanwhile: Any) -> Any:
         return answer
 
     return authorise
+
+
+def test_a_flight_cancelled_while_it_is_booked() -> None:
+    """Whoever comes after the airline's cancellation is refused; nobody meets a deadlock."""
+    flight, travellers = make_flight(economy=100), [Traveller() for _ in range(THREADS)]
+
+    def book(traveller: Traveller) -> list[str]:
+        return [traveller.book(flight).json().get("code", "booked") for _ in range(EACH)]
+
+    def cancel() -> list[str]:
+        while not Booking.objects.exists():
+            pass
+        record_update(flight_pk=flight.pk, status="Cancelled", source="test")
+        return [str(Booking.objects.count())]
+
+    *answers, (booked,) = together([*(partial(book, traveller) for traveller in travellers), cancel])
+
+    assert {answer for found in answers for answer in found} <= {"booked", "flight_cancelled"}
+    assert all(found == sorted(found) for found in answers)  # never booked after a refusal
+    assert Booking.objects.count() == int(booked)
+    check_books()

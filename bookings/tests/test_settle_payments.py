@@ -3,23 +3,20 @@ or race."""
 
 from __future__ import annotations
 
-import uuid
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import transaction
 from django.db.models.functions import Now
 
 from accounts.models import Mail
-from bookings.models import Booking, PaymentAttempt, Refund, SandboxPayment, SandboxRefund
+from bookings.models import Booking, PaymentAttempt, Refund, SandboxPayment
 from bookings.operations import book, payment, settle
 from bookings.payments import attempts
 from bookings.payments.gateway import Approved, GatewaySilent
 from bookings.payments.sandbox import CAPTURE_REFUSED, NO_ANSWER, NO_ANSWER_CHARGED, SandboxGateway
 from bookings.public import backlog, settle_payments
-from bookings.tests.factories import Traveller, available, check_books, leases_over, payment_of
+from bookings.tests.factories import Traveller, available, check_books, leases_over, payment_of, silence
 from flights.tests.factories import make_flight
 from flights.tests.races import together
 
@@ -27,26 +24,12 @@ pytestmark = pytest.mark.django_db
 CALLS = ("authorise", "look_up", "capture", "void", "refund")
 
 
-def silence(monkeypatch: pytest.MonkeyPatch, *calls: str) -> None:
-    """The gateway does not answer these."""
-
-    def silent(*_: object, **__: object) -> None:
-        raise GatewaySilent("told to")
-
-    for call in calls:
-        monkeypatch.setattr(SandboxGateway, call, silent)
-
-
-def state(booking: Booking) -> str:
-    return payment_of(booking).state
-
-
 class TestCapture:
     def test_after_the_sale(self) -> None:
         booking = Traveller().booked(make_flight())
 
         assert settle_payments() == 1
-        assert state(booking) == "captured"
+        assert payment_of(booking).state == "captured"
         assert SandboxPayment.objects.get().state == "captured"
         assert settle_payments() == 0
 
@@ -62,7 +45,7 @@ class TestCapture:
 
         settle_payments()
 
-        assert state(booking) == "captured"
+        assert payment_of(booking).state == "captured"
 
     def test_a_worker_that_died_after_the_gateway_did_it(self) -> None:
         booking = Traveller().booked(make_flight())
@@ -73,7 +56,7 @@ class TestCapture:
 
         settle_payments()
 
-        assert state(booking) == "captured"
+        assert payment_of(booking).state == "captured"
 
     def test_refused_for_good_cancels_the_booking(self) -> None:
         flight, traveller = make_flight(economy=10), Traveller()
@@ -84,7 +67,7 @@ class TestCapture:
 
         booking.refresh_from_db()
         assert (booking.status, booking.end_reason) == ("Cancelled", "capture refused")
-        assert state(booking) == "declined"
+        assert payment_of(booking).state == "declined"
         assert available(flight) == 10
         mail = Mail.objects.get(key__endswith="capture-refused")
         assert booking.record_locator in mail.subject
@@ -127,13 +110,13 @@ class TestVoid:
         assert slow is not None
         leases_over()
         traveller.cancel(booking)
-        assert state(booking) == "to_void"
+        assert payment_of(booking).state == "to_void"
         settle._capture(slow)
-        assert state(booking) == "to_void"  # the slow worker finishes nothing
+        assert payment_of(booking).state == "to_void"  # the slow worker finishes nothing
 
         settle_payments()
 
-        assert state(booking) == "captured"
+        assert payment_of(booking).state == "captured"
         assert (Refund.objects.get().state, Refund.objects.get().amount) == ("done", booking.total)
         assert SandboxPayment.objects.get().refunded == booking.total
 
@@ -276,102 +259,6 @@ class TestUnsold:
         assert traveller.book(flight, paymentToken=NO_ANSWER_CHARGED, key="k").status_code == 201
         states = PaymentAttempt.objects.order_by("pk").values_list("state", flat=True)
         assert list(states) == ["voided", "to_capture"]
-
-
-class TestRefunds:
-    def _cancelled_after_capture(self) -> Booking:
-        traveller = Traveller()
-        booking = traveller.booked(make_flight(), fare="EFLEX")
-        settle_payments()
-        traveller.cancel(booking)
-        return booking
-
-    def test_of_a_captured_payment(self) -> None:
-        booking = self._cancelled_after_capture()
-        assert Refund.objects.get().state == "requested"
-
-        assert settle_payments() == 1
-
-        refund = Refund.objects.get()
-        assert (refund.state, refund.amount) == ("done", booking.total)
-        assert refund.reference
-        assert SandboxPayment.objects.get().refunded == booking.total
-
-    def test_a_worker_that_died_after_the_gateway_did_it(self) -> None:
-        self._cancelled_after_capture()
-        leased = settle._lease_refund()
-        assert leased is not None
-        payment = leased.payment
-        SandboxGateway().refund(
-            key=payment.key, refund_key=leased.key, amount=leased.amount, currency=payment.currency
-        )
-        assert settle_payments() == 0
-        Refund.objects.update(due_at=Now())
-
-        settle_payments()
-
-        assert Refund.objects.get().state == "done"
-        assert SandboxRefund.objects.count() == 1
-
-    def test_silence(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._cancelled_after_capture()
-        with monkeypatch.context() as patched:
-            silence(patched, "refund")
-            assert settle_payments() == 1
-            assert settle_payments() == 0
-        assert Refund.objects.get().state == "requested"
-        Refund.objects.update(due_at=Now())
-        settle_payments()
-        assert Refund.objects.get().state == "done"
-
-    def test_refused(self) -> None:
-        self._cancelled_after_capture()
-        SandboxPayment.objects.update(currency="EUR")
-
-        settle_payments()
-
-        assert Refund.objects.get().state == "failed"
-        assert backlog().refunds_failed == 1
-
-    def test_it_waits_for_the_capture(self) -> None:
-        """A part comes back: the payment is captured first, then refunded."""
-        traveller = Traveller()
-        booking = traveller.booked(make_flight(), make_flight(), fares=["ELIGHT", "EFLEX"])
-        Booking.objects.update(created_at=Now() - timedelta(days=2))
-        traveller.cancel(booking)
-        assert (state(booking), Refund.objects.get().state) == ("to_capture", "requested")
-
-        settle_payments()
-
-        sandbox = SandboxPayment.objects.get()
-        assert (state(booking), Refund.objects.get().state) == ("captured", "done")
-        assert (int(sandbox.amount), int(sandbox.refunded)) == (260, 160)
-
-
-class TestTheSandbox:
-    def test_it_refuses_to_run_inside_a_transaction_of_ours(self) -> None:
-        attempt = payment_of(Traveller().booked(make_flight()))
-        with pytest.raises(RuntimeError), transaction.atomic(), transaction.atomic():
-            SandboxGateway().capture(key=attempt.key)
-
-    def test_equal_keys_are_one_payment(self) -> None:
-        attempt = payment_of(Traveller().booked(make_flight()))
-        asked: dict[str, Any] = {"key": attempt.key, "amount": attempt.amount, "currency": "USD", "token": ""}
-        gateway = SandboxGateway()
-
-        assert gateway.authorise(**asked) == gateway.authorise(**asked) == gateway.look_up(key=attempt.key)
-        assert gateway.capture(key=attempt.key) == gateway.capture(key=attempt.key)
-        assert SandboxPayment.objects.count() == 1
-
-    def test_no_more_comes_back_than_was_taken(self) -> None:
-        booking = Traveller().booked(make_flight())
-        settle_payments()
-        key = payment_of(booking).key
-        for refund_key, amount, done in (("0" * 31 + "1", 60, True), ("0" * 31 + "2", 60, False)):
-            answer = SandboxGateway().refund(
-                key=key, refund_key=uuid.UUID(refund_key), amount=Decimal(amount), currency="USD"
-            )
-            assert isinstance(answer, Approved) is done
 
 
 def test_backlog() -> None:

@@ -1,16 +1,18 @@
 /* The gateway's logic: the access token is checked at the edge, so that a flood of bad ones never reaches Python.
  *
  * Only what can be known without the database is checked here: form, signature (ES256, by `kid`), type, issuer, audience,
- * expiry. Whether the session still lives is the application's own question. No token at all is passed on: which calls are
- * public, the application knows.
+ * expiry. Whether the session still lives is the application's own question. No token at all, or another scheme, is passed
+ * on: the application answers that.
  */
 
 import fs from 'fs';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', {fatal: true});
-const MAX_TOKEN = 4096;
-const KEYS_AGE = 30000;
+const MAX_TOKEN = 2048;
+const KEYS_AGE = 30000; // milliseconds; after them a withdrawn key is gone
+const KEYS_AGE_FOR_UNKNOWN = 1000; // a key just made is found as soon as this
+const READS = ['GET', 'HEAD', 'OPTIONS'];
 const ALGORITHM = {name: 'ECDSA', namedCurve: 'P-256'};
 
 let cache = {readAt: 0, keys: {}};
@@ -19,18 +21,30 @@ function pemToDer(pem) {
     return Buffer.from(pem.replace(/-----[^-]+-----/g, '').replace(/\s+/g, ''), 'base64');
 }
 
-/* The public keys by kid; read again every half minute, so that a rotation needs no reload. */
-async function publicKeys(directory, now) {
-    if (cache.directory === directory && now - cache.readAt < KEYS_AGE) {
+/* The key in a file, or null: one that is just being withdrawn, or spoiled, must not cost the others. */
+async function importKey(path) {
+    try {
+        const der = pemToDer(fs.readFileSync(path, 'utf8'));
+        return await crypto.subtle.importKey('spki', der, ALGORITHM, false, ['verify']);
+    } catch (e) {
+        return null;
+    }
+}
+
+/* The public keys by kid; read again every half minute, and for a kid not seen yet, so that a rotation needs no reload. */
+async function publicKeys(directory, kid, now) {
+    const age = now - cache.readAt;
+    const known = Object.prototype.hasOwnProperty.call(cache.keys, kid);
+    if (cache.directory === directory && age < (known ? KEYS_AGE : KEYS_AGE_FOR_UNKNOWN)) {
         return cache.keys;
     }
     const keys = {};
     const names = fs.readdirSync(directory);
     for (let i = 0; i < names.length; i++) {
         const match = /^([A-Za-z0-9_-]{1,64})\.public\.pem$/.exec(names[i]);
-        if (match) {
-            const der = pemToDer(fs.readFileSync(`${directory}/${names[i]}`, 'utf8'));
-            keys[match[1]] = await crypto.subtle.importKey('spki', der, ALGORITHM, false, ['verify']);
+        const key = match && await importKey(`${directory}/${names[i]}`);
+        if (key) {
+            keys[match[1]] = key;
         }
     }
     cache = {directory, readAt: now, keys};
@@ -72,7 +86,7 @@ async function verify(token, expected, now) {
     if (header.alg !== 'ES256' || typeof header.kid !== 'string' || signature.length !== 64) {
         return false;
     }
-    const keys = await publicKeys(expected.directory, now);
+    const keys = await publicKeys(expected.directory, header.kid, now);
     if (!Object.prototype.hasOwnProperty.call(keys, header.kid)) {
         return false;
     }
@@ -87,8 +101,8 @@ async function verify(token, expected, now) {
 
 /* auth_request's answer: 204 lets the request through, 401 does not. */
 async function checkToken(r) {
-    const authorization = r.headersIn.Authorization;
-    if (authorization === undefined || authorization === '') {
+    const authorization = r.headersIn.Authorization || '';
+    if (!/^Bearer( |$)/i.test(authorization)) {
         r.return(204);
         return;
     }
@@ -105,6 +119,15 @@ async function checkToken(r) {
         r.error(`token check: ${e.message}`);
     }
     r.return(good ? 204 : 401);
+}
+
+/* The same for a path that anyone may read. (This is a subrequest: its own method is always GET.) */
+async function checkTokenOfWrite(r) {
+    if (READS.indexOf(r.variables.request_method) >= 0) {
+        r.return(204);
+        return;
+    }
+    await checkToken(r);
 }
 
 const PROBLEMS = {
@@ -130,10 +153,10 @@ function problem(status, requestId) {
     return JSON.stringify(body);
 }
 
-/* Answers an error with its problem document. A replica that is away (502, 504) is a 503 to the client. */
+/* Answers an error with its problem document; `error_page` has set the status. */
 function answerProblem(r) {
-    const seen = Number(r.variables.status || 500);
-    const status = seen === 502 || seen === 504 ? 503 : (PROBLEMS[seen] ? seen : 500);
+    const seen = Number(r.variables.status);
+    const status = PROBLEMS[seen] ? seen : 500;
     r.headersOut['Content-Type'] = 'application/problem+json';
     r.headersOut['Cache-Control'] = 'no-store';
     if (status === 503 || status === 429) {
@@ -145,4 +168,4 @@ function answerProblem(r) {
     r.return(status, problem(status, r.variables.edge_request_id));
 }
 
-export default {checkToken, answerProblem, verify, problem};
+export default {checkToken, checkTokenOfWrite, answerProblem, verify, problem};

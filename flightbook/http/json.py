@@ -19,6 +19,7 @@ from rest_framework.renderers import BaseRenderer
 
 _DEPTH = 32
 _DIGITS = 40
+_EXPONENT = 400  # a double's own are within 324
 _encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
 
 
@@ -66,7 +67,7 @@ def _decimal(digits: str) -> Decimal:
         value = Decimal(digits)
     except InvalidOperation as error:
         raise ParseError("A number is out of range.") from error
-    if abs(value.adjusted()) > _DIGITS:  # `1e999999999` is short, but written out it fills the memory
+    if abs(value.adjusted()) > _EXPONENT:  # `1e999999999` is short, but written out it fills the memory
         raise ParseError("A number is out of range.")
     return value
 

@@ -31,7 +31,9 @@ def decode_cursor(cursor: str) -> int:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         digits = text[1:]
         if text[:1] == "k" and digits.isascii() and digits.isdigit() and len(digits) <= _KEY_DIGITS:
-            return int(digits)
+            key = int(digits)
+            if encode_cursor(key) == cursor:  # there is one way to write it
+                return key
     except (binascii.Error, UnicodeError, ValueError):
         pass
     raise Invalid.of("cursor", "invalid", "This is no cursor of ours.")

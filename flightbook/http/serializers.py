@@ -76,7 +76,7 @@ class MomentField(serializers.DateTimeField):
     """An RFC 3339 time with its offset."""
 
     def to_internal_value(self, value: Any) -> Any:
-        if not isinstance(value, str) or not re.search(r"(Z|[+-]\d\d:\d\d)$", value):
+        if not isinstance(value, str) or not re.search(r"(Z|[+-]\d\d:\d\d)\Z", value):
             self.fail("invalid", format="RFC 3339 with an offset")
         return super().to_internal_value(value)
 

@@ -15,10 +15,10 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
     def add_files(self, root: str | Path, prefix: str | None = None) -> None:
         """Those of `root`, which is not there before `collectstatic`: the finders serve then."""
         if Path(root).is_dir():
-            super().add_files(root, prefix)
+            super().add_files(root, prefix)  # type: ignore[no-untyped-call]
 
     @staticmethod
-    def serve(static_file: Any, request: HttpRequest) -> HttpResponse:
+    def serve(static_file: Any, request: HttpRequest) -> HttpResponse:  # type: ignore[override]  # as whitenoise itself
         found = static_file.get_response(request.method, request.META)
         content = b""
         if found.file is not None:

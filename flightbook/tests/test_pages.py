@@ -178,6 +178,15 @@ def test_without_a_database_the_form_is_kept(client: Client, monkeypatch: pytest
     assert 'value="JFK"' in html
 
 
+def test_a_flood_is_held_back(client: Client, settings: Any) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"default": 3}
+    found = [client.get("/", {"from": "JFK"}, REMOTE_ADDR="192.0.2.77") for _ in range(8)]
+    held = [response for response in found if response.status_code == 429]  # a minute may end among them
+    assert held[0].json()["code"] == "throttled"
+    assert int(held[0]["Retry-After"]) >= 1
+    assert client.get("/", REMOTE_ADDR="192.0.2.77").status_code == 200  # the form alone costs nothing
+
+
 @pytest.mark.parametrize(("minutes", "text"), [(45, "45 min"), (60, "1 h 00 min"), (383, "6 h 23 min")])
 def test_durations(minutes: int, text: str) -> None:
     assert duration(minutes) == text

@@ -30,10 +30,15 @@ def form(request: HttpRequest) -> HttpResponse:
 
 
 def connections(request: HttpRequest) -> HttpResponse:
-    """How many connections requests have to the database, while each holds its own for a moment."""
+    """How many connections of requests are at work, while each holds its own for a moment.
+
+    One that was just closed by its request may still be listed, but is not active.
+    """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_sleep(0.02)")
-        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'requests'")
+        cursor.execute("SELECT pg_sleep(0.1)")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'requests' AND state = 'active'"
+        )
         (count,) = cursor.fetchone()
     return JsonResponse({"connections": count})
 

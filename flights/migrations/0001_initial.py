@@ -106,8 +106,8 @@ class Migration(migrations.Migration):
                 ('sequence', models.PositiveIntegerField(default=0, help_text='Of its last update; 0 before the first')),
                 ('last_reported_at', models.DateTimeField(blank=True, help_text='When the newest applied report occurred', null=True)),
                 ('aircraft_type', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='flights.aircrafttype')),
-                ('airline', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='flights.airline')),
-                ('destination', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='flights.airport')),
+                ('airline', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='flights.airline')),
+                ('destination', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='flights.airport')),
                 ('origin', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='flights.airport')),
             ],
             options={

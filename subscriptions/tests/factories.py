@@ -7,8 +7,9 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
-from channels.testing import WebsocketCommunicator
+from asgiref.testing import ApplicationCommunicator
 from django.db import connection
 
 from accounts.tests.factories import api_client, login
@@ -51,20 +52,31 @@ def rename_log(name: str) -> None:
 
 
 class Client:
-    """A client of the WebSocket, in this process. Each wait for a message is at most `seconds` long."""
+    """A client of the WebSocket, in this process. Each wait for a message is at most `seconds` long.
+
+    Not on Channels' own communicator: that one keeps the application from closing its database connections.
+    """
 
     def __init__(self, path: str = "/ws/flight-updates", headers: Headers | None = None) -> None:
-        all_headers = [(b"host", b"testserver"), *(headers or [])]
-        communicator: Any = WebsocketCommunicator
-        self._wire: Any = communicator(websocket_application, path, all_headers)
+        parts = urlsplit(path)
+        scope = {
+            "type": "websocket",
+            "path": parts.path,
+            "query_string": parts.query.encode(),
+            "headers": [(b"host", b"testserver"), *(headers or [])],
+        }
+        communicator: Any = ApplicationCommunicator
+        self._wire: Any = communicator(websocket_application, scope)
 
     async def open(self) -> bool:
         """Whether the socket was accepted."""
-        accepted, _ = await self._wire.connect(timeout=10)
-        return bool(accepted)
+        await self._wire.send_input({"type": "websocket.connect"})
+        answer = await self._wire.receive_output(10)
+        return bool(answer["type"] == "websocket.accept")
 
     async def leave(self) -> None:
-        await self._wire.disconnect(timeout=10)
+        await self._wire.send_input({"type": "websocket.disconnect", "code": 1000})
+        await self._wire.wait(10)
 
     async def say(self, **message: Any) -> None:
         await self.say_text(json.dumps(message))
@@ -76,7 +88,9 @@ class Client:
         await self._wire.send_input({"type": "websocket.receive", "bytes": data})
 
     async def hear(self, seconds: float = 10) -> dict[str, Any]:
-        message: dict[str, Any] = await self._wire.receive_json_from(seconds)
+        event = await self._wire.receive_output(seconds)
+        assert event["type"] == "websocket.send", event
+        message: dict[str, Any] = json.loads(event["text"])
         return message
 
     async def hears_nothing(self, seconds: float = 0.1) -> bool:

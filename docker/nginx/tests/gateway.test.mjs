@@ -65,31 +65,51 @@ for (const [name, make] of Object.entries(bad)) {
     test(`refused: ${name}`, async () => assert.equal(await verified(make()), false));
 }
 
-test('a request without a token is let through, a malformed header is not', async () => {
-    const answer = async authorization => {
-        let status;
-        await gateway.checkToken({
-            headersIn: {Authorization: authorization},
-            variables: {token_keys_dir: directory, token_issuer: 'flightbook', token_audience: 'flightbook'},
-            return: s => { status = s; }, error: () => {},
-        });
-        return status;
-    };
+async function answer(authorization, {handler = gateway.checkToken, method = 'POST', keys = directory} = {}) {
+    let status;
+    await handler({
+        headersIn: {Authorization: authorization},
+        variables: {token_keys_dir: keys, token_issuer: 'flightbook', token_audience: 'flightbook', request_method: method},
+        return: s => { status = s; }, error: () => {},
+    });
+    return status;
+}
+const fresh = () => token({claims: {exp: Date.now() / 1000 + 60}});
+
+test('a request without a token of ours is let through, a malformed one is not', async () => {
     assert.equal(await answer(undefined), 204);
-    assert.equal(await answer(`Bearer ${token({claims: {exp: Date.now() / 1000 + 60}})}`), 204);
+    assert.equal(await answer(''), 204);
+    assert.equal(await answer('Basic dTpw'), 204);
+    assert.equal(await answer('Bearerx a.b.c'), 204);
+    assert.equal(await answer(`Bearer ${fresh()}`), 204);
+    assert.equal(await answer(`bearer  ${fresh()} `), 204);
     assert.equal(await answer('Bearer'), 401);
-    assert.equal(await answer('Basic dTpw'), 401);
+    assert.equal(await answer('Bearer '), 401);
+    assert.equal(await answer('bearer a.b.c'), 401);
     assert.equal(await answer('Bearer a b'), 401);
 });
 
+test('where anyone may read, a token is looked at for writes alone', async () => {
+    const options = method => ({handler: gateway.checkTokenOfWrite, method});
+    assert.equal(await answer('Bearer a.b.c', options('GET')), 204);
+    assert.equal(await answer('Bearer a.b.c', options('POST')), 401);
+    assert.equal(await answer(`Bearer ${fresh()}`, options('POST')), 204);
+});
+
 test('a missing key directory refuses, and does not throw', async () => {
-    let status;
-    await gateway.checkToken({
-        headersIn: {Authorization: `Bearer ${token()}`},
-        variables: {token_keys_dir: join(directory, 'absent'), token_issuer: 'flightbook', token_audience: 'flightbook'},
-        return: s => { status = s; }, error: () => {},
-    });
-    assert.equal(status, 401);
+    assert.equal(await answer(`Bearer ${fresh()}`, {keys: join(directory, 'absent')}), 401);
+});
+
+test('a rotation needs no restart, and a spoiled file costs only itself', async () => {
+    const at = later => gateway.verify(token({header: {kid: 'new'}, key, claims: {exp: NOW / 1000 + 900}}), EXPECTED, NOW + later);
+    await gateway.verify(token(), EXPECTED, NOW - 500);
+    const key = makeKey('new');
+    writeFileSync(join(directory, 'spoiled.public.pem'), 'no key');
+    assert.equal(await at(0), false); // read half a second ago
+    assert.equal(await at(1000), true);
+    rmSync(join(directory, 'new.public.pem'));
+    assert.equal(await at(2000), true);
+    assert.equal(await at(31_000), false);
 });
 
 test('problems are RFC 9457 documents with our code', () => {

@@ -1,0 +1,196 @@
+"""What is left of the service while parts of it come, go and die."""
+
+from __future__ import annotations
+
+import time
+
+import httpx
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
+
+from bench.compose_proof.load import Load, Request
+from bench.compose_proof.stack import ADDRESS, address_inside, compose, containers, eventually, run, up
+from bench.compose_proof.traveller import Traveller, hear, served_by
+from bench.compose_proof.use import BASE, STAFF
+
+RESTARTING = 1012
+
+
+def more_replicas_take_traffic() -> str:
+    """From the moment that they are asked for, start of the processes included."""
+    traveller = Traveller()
+    began = time.monotonic()
+    up(booking=3, realtime=2)
+    booking = {address_inside(container) for container in containers("booking")}
+    realtime = {address_inside(container) for container in containers("realtime")}
+    healthy = time.monotonic() - began
+    began = time.monotonic()
+    seen: set[str] = set()
+    while not booking <= seen:
+        assert time.monotonic() - began < 10, (booking, seen)
+        seen.add(served_by(httpx.get(f"{BASE}/flights/FL1").headers))
+    by_socket: set[str] = set()
+    while not realtime <= by_socket:
+        assert time.monotonic() - began < 10, (realtime, by_socket)
+        with traveller.socket() as opened:
+            by_socket.add(_replica(opened))
+    return f"3 and 2 replicas healthy after {healthy:.0f} s, all with traffic {time.monotonic() - began:.1f} s later"
+
+
+def a_replica_killed() -> str:
+    """At most the requests that it held are lost."""
+    victim = containers("booking")[0]
+    with Load(_reads) as reads:
+        time.sleep(2)
+        run("docker", "kill", "--signal", "KILL", victim)
+        time.sleep(4)
+    assert sum(reads.failures.values()) <= len(reads._threads), reads.failures
+    up(booking=3, realtime=2)
+    return f"{_told(reads)}; it was one of 3 and answered the rest"
+
+
+def a_replica_drained() -> str:
+    """Bookings go on while a replica is stopped: what it has begun it finishes."""
+    traveller = Traveller()
+    flights = [flight["flightId"] for flight in traveller.search(days=20) if flight["seatsLeft"] > 50]
+
+    def bookings(number: int) -> Request:
+        body = {
+            "userId": traveller.user_id,
+            "flightId": flights[number % len(flights)],
+            "paymentMethod": "hold",
+        }
+        return ("POST", "/book-flight", body | {"paymentMethod": "credit_card"})
+
+    token = traveller.http.headers["Authorization"].removeprefix("Bearer ")
+    with Load(bookings, token=token, pause=0.1) as sales, Load(_reads, pause=0.05) as reads:
+        time.sleep(2)
+        compose("up", "--detach", "--no-recreate", "--scale", "booking=2", "--scale", "realtime=2", "booking")
+        time.sleep(2)
+    assert not sales.failures, sales.failures
+    assert not reads.failures, reads.failures
+    up(booking=3, realtime=2)
+    return f"bookings {_told(sales)}; reads {_told(reads)}"
+
+
+def sockets_are_sent_elsewhere() -> str:
+    traveller, staff = Traveller(), Traveller(*STAFF)
+    flight_id = traveller.search(days=21)[0]["flightId"]
+    victim = containers("realtime")[0]
+    sockets = _sockets_on(traveller, address_inside(victim))
+    sequence = traveller.follow(sockets[0], flight_id)["sequence"]
+    began = time.monotonic()
+    run("docker", "stop", victim)
+    codes = {_close_code(one) for one in sockets}
+    stopped = time.monotonic() - began
+    assert codes == {RESTARTING}, codes
+    staff.report_delay(flight_id, 30)
+    with traveller.socket() as again:
+        assert (
+            _replica(again) != address_inside(containers("realtime")[0]) or len(containers("realtime")) == 1
+        )
+        assert traveller.follow(again, flight_id)["sequence"] == sequence + 1
+    up(booking=3, realtime=2)
+    return f"{len(sockets)} sockets closed with 1012, the replica gone after {stopped:.1f} s; a new one has the update"
+
+
+def without_the_users_pool() -> str:
+    traveller, staff = Traveller(), Traveller(*STAFF)
+    flight_id = traveller.search(days=22)[0]["flightId"]
+    compose("stop", "users")
+    try:
+        refused = httpx.post(f"{BASE}/login", json={}, timeout=20)
+        assert (refused.status_code, refused.json()["code"]) == (503, "unavailable"), refused.text
+        with Load(_reads) as reads:
+            traveller.search(days=23)
+            traveller.book(flight_id)
+            with traveller.socket() as one, traveller.socket_by_ticket() as other:
+                sequence = [traveller.follow(each, flight_id)["sequence"] for each in (one, other)][0] + 1
+                assert staff.report_delay(flight_id, 45) == sequence
+                assert [hear(one)["sequence"], hear(other)["sequence"]] == [sequence] * 2
+        assert not reads.failures, reads.failures
+    finally:
+        up(booking=3, realtime=2)
+    back = eventually(lambda: httpx.post(f"{BASE}/login", json={}).status_code == httpx.codes.BAD_REQUEST)
+    return (
+        f"search, sale, new sockets and updates go on, login is a 503; back {back:.1f} s after it is healthy"
+    )
+
+
+def without_redis() -> str:
+    traveller, staff = Traveller(), Traveller(*STAFF)
+    flight_id = traveller.search(days=24)[0]["flightId"]
+    compose("stop", "redis")
+    try:
+        ready = httpx.get(f"{BASE}/health/ready", timeout=20).json()
+        assert ready["status"] == "degraded", ready
+        another = Traveller()  # registers and logs in
+        another.search(days=25)
+        another.book(flight_id)
+        with another.socket() as opened:
+            sequence = another.follow(opened, flight_id)["sequence"] + 1
+            began = time.monotonic()
+            assert staff.report_delay(flight_id, 90) == sequence
+            assert hear(opened)["sequence"] == sequence
+            heard = time.monotonic() - began
+    finally:
+        up(booking=3, realtime=2)
+    eventually(lambda: httpx.get(f"{BASE}/health/ready", timeout=20).json()["status"] == "ready")
+    return (
+        f"login, search, sale go on; degraded; an update is heard after {heard:.1f} s, by the log's watcher"
+    )
+
+
+def without_a_booking_pool() -> str:
+    compose("stop", "booking")
+    try:
+        refused = httpx.get(f"{BASE}/flights/FL1", timeout=20)
+        assert (refused.status_code, refused.json()["code"]) == (503, "unavailable"), refused.text
+        assert "Retry-After" in refused.headers
+        Traveller()
+    finally:
+        up(booking=3, realtime=2)
+    return "its calls are 503 with Retry-After; register and login go on"
+
+
+def _reads(number: int) -> Request:
+    return ("GET", f"/flights/FL{number % 500 + 1}", None)
+
+
+def _told(load: Load) -> str:
+    outcomes = ", ".join(f"{count} x {what}" for what, count in sorted(load.outcomes.items()))
+    return f"{outcomes} (slowest {load.slowest:.2f} s)"
+
+
+def _replica(opened: ClientConnection) -> str:
+    assert opened.response is not None
+    return served_by(opened.response.headers)
+
+
+def _sockets_on(traveller: Traveller, replica: str) -> list[ClientConnection]:
+    """Some ten sockets, as far as they are on that replica."""
+    opened = [traveller.socket() for _ in range(10)]
+    for elsewhere in (one for one in opened if _replica(one) != replica):
+        elsewhere.close()
+    found = [one for one in opened if _replica(one) == replica]
+    assert found, f"none of 10 sockets is on {replica} of {ADDRESS}"
+    return found
+
+
+def _close_code(opened: ClientConnection) -> int:
+    try:
+        while True:
+            hear(opened)
+    except ConnectionClosed as closed:
+        return closed.rcvd.code if closed.rcvd else 0
+
+
+CHECKS = (
+    more_replicas_take_traffic,
+    a_replica_killed,
+    a_replica_drained,
+    sockets_are_sent_elsewhere,
+    without_the_users_pool,
+    without_redis,
+    without_a_booking_pool,
+)

@@ -1,0 +1,60 @@
+"""The composed system from outside: its replicas by `docker compose`, and where its gateway is."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable
+
+PORT = int(os.environ.get("GATEWAY_PORT") or "8080")
+ADDRESS = f"localhost:{PORT}"
+_COMPOSE = ("docker", "compose", "--env-file", ".env.example")
+
+
+def run(*command: str) -> str:
+    """What the command says. Raises `RuntimeError` with its complaint where it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()[-2000:]}")
+    return done.stdout
+
+
+def compose(*words: str) -> str:
+    return run(*_COMPOSE, *words)
+
+
+def up(**replicas: int) -> None:
+    """Everything healthy, with so many replicas of the named pools; what runs already is left alone."""
+    scales = [word for name, count in replicas.items() for word in ("--scale", f"{name}={count}")]
+    compose("up", "--detach", "--wait", "--no-recreate", *scales)
+
+
+def containers(service: str) -> list[str]:
+    """The ids of a service's running replicas."""
+    return compose("ps", "--quiet", service).split()
+
+
+def address_inside(container: str) -> str:
+    """As it stands in `X-Served-By`."""
+    [found] = json.loads(run("docker", "inspect", container))
+    [address] = [
+        network["IPAddress"]
+        for name, network in found["NetworkSettings"]["Networks"].items()
+        if "inside" in name
+    ]
+    return f"{address}:8000"
+
+
+def logs(*services: str) -> str:
+    return compose("logs", "--no-log-prefix", *services)
+
+
+def eventually(condition: Callable[[], bool], *, seconds: float = 30.0) -> float:
+    """Waits for it; how long that took. Raises `AssertionError` after `seconds`."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds, f"not within {seconds:.0f} s"
+        time.sleep(0.1)
+    return time.monotonic() - began
