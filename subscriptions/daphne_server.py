@@ -15,7 +15,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-# Autobahn's own second is too short for a crowd: a client that is dropped loses the code that it has not read.
+# Autobahn's own second is too short for a crowd: whoever is dropped loses the code that it has not read.
 CLOSE_SECONDS = 4.0
 
 

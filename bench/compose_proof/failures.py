@@ -65,7 +65,7 @@ def a_replica_drained() -> str:
     token = traveller.http.headers["Authorization"].removeprefix("Bearer ")
     with Load(bookings, token=token, pause=0.1) as sales, Load(_reads, pause=0.05) as reads:
         time.sleep(2)
-        compose("up", "--detach", "--no-recreate", "--scale", "booking=2", "--scale", "realtime=2", "booking")
+        run("docker", "stop", containers("booking")[0])
         time.sleep(2)
     assert not sales.failures, sales.failures
     assert not reads.failures, reads.failures

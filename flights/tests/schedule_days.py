@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from django.db import connection, transaction
 from pytest_django import DjangoDbBlocker
 
+from flights.importers import statements
 from flights.importers.schedule import load_days
 from flights.models import Flight
 
@@ -27,6 +28,8 @@ def loaded(blocker: DjangoDbBlocker, *days: dt.date) -> Iterator[None]:
             load_days(first=day, days=1)
         # The deferred foreign keys of all rows once, here, and not again at the end of every test.
         connection.check_constraints()
+        with connection.cursor() as cursor:  # else the planner takes the tables for empty ones
+            cursor.execute(statements.ANALYZE)
         yield
         transaction.set_rollback(True)
 
