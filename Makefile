@@ -19,11 +19,11 @@ SETTINGS := $(PY) -m flightbook.embedded --no-servers --
 LOCK := $(VENV)/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes -q \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
-.PHONY: help run demo manage test check lock reset clean
+.PHONY: help run demo manage test check lock reset clean gateway-test compose-proof
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 run: $(STAMP) ## run the whole system on http://127.0.0.1:8000 (PORT=, HOST=)
 	@exec $(KEPT) $(PY) -m flightbook.firstrun --host $(HOST) --port $(PORT)
@@ -45,6 +45,13 @@ check: $(STAMP) ## lint, types, import contracts, migration drift, then the test
 	$(SETTINGS) $(VENV)/bin/lint-imports
 	$(EPHEMERAL) $(PY) manage.py makemigrations --check --dry-run
 	@$(MAKE) --no-print-directory test
+
+gateway-test: ## test the gateway's JavaScript (wants node)
+	node --test docker/nginx/tests/
+
+compose-proof: $(STAMP) ## bring the composed system up, use it, take it apart (wants docker; ARGS="--keep")
+	docker compose --env-file .env.example build
+	@exec $(PY) -m bench.compose_proof $(ARGS)
 
 lock: $(STAMP) ## renew both requirements files from pyproject.toml (UPGRADE=1 for the newest versions)
 	$(LOCK) -o requirements.txt

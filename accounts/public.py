@@ -2,9 +2,10 @@
 
 Users travel between apps as their `pk` (an int) and are known outside by their `public_id`, the contract's
 `userId`. Whatever is wrong with a token or a ticket is one `TokenInvalid`; whatever is not the user's own is
-`NotFound`.
+`NotFound`. `invariants` is for the auditor.
 """
 
+from accounts.invariants import invariants
 from accounts.keys import key_ring
 from accounts.mail import deliver_due_mail, mail_backlog, queue_mail
 from accounts.operations import create_staff_account, purge_expired
@@ -26,6 +27,7 @@ __all__ = [
     "authenticate_access_token",
     "create_staff_account",
     "deliver_due_mail",
+    "invariants",
     "key_ring",
     "live_sessions",
     "mail_backlog",

@@ -91,7 +91,7 @@ class BookingAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.cancel_view)
-        return [path("<path:object_id>/cancel/", view, name="bookings_booking_cancel"), *super().get_urls()]
+        return [path("<int:object_id>/cancel/", view, name="bookings_booking_cancel"), *super().get_urls()]
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(CANCEL_PERMISSION)
@@ -113,7 +113,7 @@ class BookingAdmin(ReadOnlyAdmin):
             self._cancel(request, booking)
 
     @method_decorator(require_POST)
-    def cancel_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def cancel_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """The button on a booking's page."""
         booking = get_object_or_404(Booking, pk=object_id)
         if self.has_cancel_permission(request):

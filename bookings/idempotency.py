@@ -34,7 +34,7 @@ from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.db.models.functions import Now
 
 from bookings.models import IdempotencyKey
-from flightbook.errors import IdempotencyKeyReused, Problem, RequestInProgress
+from flightbook.errors import IdempotencyKeyReused, Invalid, Problem, RequestInProgress
 
 T = TypeVar("T")
 KEPT_FOR = timedelta(hours=24)
@@ -159,6 +159,11 @@ class Promise:
         if self.key is not None:
             self._mine().update(lease_until=Now())
 
+    def forget(self) -> None:
+        """Frees the key, in a transaction of its own: what was asked under it could not be done at all."""
+        if self.key is not None:
+            self._mine().delete()
+
     def _rows(self) -> QuerySet[IdempotencyKey]:
         return IdempotencyKey.objects.filter(user_id=self.user_pk, key=self.key)
 
@@ -229,10 +234,13 @@ def decide(
 @contextmanager
 def let_go_on_failure(promise: Promise) -> Iterator[None]:
     """Whatever is raised without an answer stored, the next try under the key need not wait for our lease to
-    end."""
+    end. After a bad request, found only once the key was taken, that try may be another request."""
     try:
         yield
     except Replayed:
+        raise
+    except Invalid:
+        promise.forget()
         raise
     except Exception:
         promise.let_go()

@@ -7,11 +7,13 @@ the worker comes again at once while there is more. All of them may run in any n
 - `expire_holds`: holds whose time is over by the database's clock.
 - `purge_idempotency_keys`: keys older than a day.
 - `backlog`: counts of what is undone, for the metrics.
+- `invariants`: what must always hold, for the auditor.
 """
 
 from bookings.idempotency import purge_idempotency_keys
+from bookings.invariants import invariants
 from bookings.operations import expire_holds, settle_payments
 from bookings.queries import backlog
 from bookings.types import Backlog
 
-__all__ = ["Backlog", "backlog", "expire_holds", "purge_idempotency_keys", "settle_payments"]
+__all__ = ["Backlog", "backlog", "expire_holds", "invariants", "purge_idempotency_keys", "settle_payments"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from flightbook.board import board_page
 from flightbook.metrics import metrics
 from flightbook.openapi import docs, openapi
 from flightbook.pages import search_page, status_page
@@ -11,6 +12,7 @@ from flightbook.service_views import LiveView, ReadyView
 
 urlpatterns = [
     path("", search_page),
+    path("board", board_page),
     path("status", status_page),
     path("docs/", docs),
     path("openapi.json", openapi),

@@ -3,8 +3,8 @@
 Flights travel between apps by their key (`flight_pk`); outside they are ``FL<key>`` (`flight_id`,
 `parse_flight_id`).
 
-- **Reads**: `flight`, `flights`, `fare_offers`, `search`; for the log `update_state`, `updates_after`,
-  `sequences`, `log_name`.
+- **Reads**: `flight`, `flights`, `fare_offers`, `search`; for a board `departures`, `origins`, `airlines`;
+  for the log `update_state`, `updates_after`, `sequences`, `log_name`.
 - **The sale**, inside the caller's transaction: `assign_seats`, then `claim_seats` last before its COMMIT; to
   give back, `release_seats`, then `return_seats`. For several flights in the order of their keys. Order of
   locks and isolation are stated in `flights.seat_inventory`.
@@ -13,6 +13,8 @@ Flights travel between apps by their key (`flight_pk`); outside they are ``FL<ke
   `lease_feeds`, `updates_after(sequence=lease.done_sequence)`, `advance_feed`; LISTEN on `UPDATE_CHANNEL`
   only hurries. See `flights.feeds`.
 - `update_message`: the one JSON form of an update.
+- `invariants` for the auditor. `SEATS_GONE` (flight_id, cabin, capacity, available) and `SEATS_HELD`
+  (flight_id, seat, cabin, holder, passenger) are SELECTs that the invariants of an app above compare its own rows with.
 
 Errors are the contract's, out of `flightbook.errors`.
 """
@@ -28,9 +30,20 @@ from flights.feeds import (
 )
 from flights.identifiers import flight_id, parse_flight_id
 from flights.importers.schedule import extend_schedule, has_schedule
+from flights.invariants import SEATS_GONE, SEATS_HELD, invariants
 from flights.messages import delay_duration, update_message
 from flights.operations import record_update
-from flights.queries import flight, flights, log_name, sequences, update_state, updates_after
+from flights.queries import (
+    airlines,
+    departures,
+    flight,
+    flights,
+    log_name,
+    origins,
+    sequences,
+    update_state,
+    updates_after,
+)
 from flights.search import search
 from flights.seat_inventory import (
     assign_seats,
@@ -47,6 +60,7 @@ from flights.types import (
     FlightStatus,
     FlightView,
     FoundFlight,
+    Origin,
     RecordedUpdate,
     SearchCriteria,
     SeatClaim,
@@ -54,6 +68,8 @@ from flights.types import (
 )
 
 __all__ = [
+    "SEATS_GONE",
+    "SEATS_HELD",
     "UPDATE_CHANNEL",
     "Cabin",
     "FareOffer",
@@ -61,15 +77,18 @@ __all__ = [
     "FlightStatus",
     "FlightView",
     "FoundFlight",
+    "Origin",
     "RecordedUpdate",
     "SearchCriteria",
     "SeatClaim",
     "UpdateView",
     "advance_feed",
+    "airlines",
     "assign_seats",
     "assigned_seats",
     "claim_seats",
     "delay_duration",
+    "departures",
     "extend_schedule",
     "fare_offers",
     "feed_backlog",
@@ -77,8 +96,10 @@ __all__ = [
     "flight_id",
     "flights",
     "has_schedule",
+    "invariants",
     "lease_feeds",
     "log_name",
+    "origins",
     "parse_flight_id",
     "record_update",
     "register_consumer",

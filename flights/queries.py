@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import secrets
 from collections.abc import Collection, Iterable
 
+from django.db import connection
+from django.db.models import Q
+from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
+
 from flightbook.errors import NotFound
 from flights.identifiers import flight_id
-from flights.models import Flight, FlightUpdate, UpdateLog
-from flights.types import FlightView, UpdateView
+from flights.models import Airline, Airport, Flight, FlightUpdate, UpdateLog
+from flights.types import FlightView, Origin, UpdateView
+
+# A board shows a flight until a little after it has left, and those of the day to come.
+LINGERS = dt.timedelta(minutes=10)
+AHEAD = dt.timedelta(hours=24)
+_DAY = dt.timedelta(days=1)
+# Hops from one origin to the next in `flight_search_idx`: a DISTINCT would read the whole of it.
+_ORIGINS = """
+WITH RECURSIVE hops AS (
+    SELECT min(origin_id) AS iata FROM flights_flight
+    UNION ALL
+    SELECT (SELECT min(origin_id) FROM flights_flight WHERE origin_id > hops.iata)
+      FROM hops WHERE hops.iata IS NOT NULL
+)
+SELECT iata FROM hops WHERE iata IS NOT NULL
+"""
 
 
 def flights(pks: Iterable[int]) -> dict[int, FlightView]:
@@ -39,6 +60,39 @@ def flight_and_state(pk: int) -> tuple[FlightView, UpdateView]:
     if row is None:
         raise NotFound(detail="There is no such flight.")
     return _flight_view(row), state_of(row)
+
+
+def departures(*, airport: str, airline: str = "", limit: int = 40) -> list[FlightView]:
+    """The next flights out of `airport` (of `airline` alone, where given) as a board shows them.
+
+    In the order of their schedule, at most `limit`: those that leave within `AHEAD`, and those that were to
+    leave, or have left, no longer ago than `LINGERS`. The latest estimate counts, not the schedule.
+    """
+    today = timezone.now().date()
+    rows = Flight.objects.filter(
+        Q(airline_id=airline) if airline else Q(),
+        origin_id=airport,
+        # For the index, and wide enough for every time zone and for a flight a day late.
+        departure_date__range=(today - 2 * _DAY, today + 2 * _DAY),
+        scheduled_departure__lt=Now() + AHEAD,
+    )
+    rows = rows.alias(leaves=Coalesce("estimated_departure", "scheduled_departure"))
+    rows = rows.filter(leaves__gte=Now() - LINGERS).order_by("scheduled_departure", "pk")
+    return [_flight_view(row) for row in rows.select_related("airline", "origin", "destination")[:limit]]
+
+
+def origins() -> dict[str, Origin]:
+    """The airports that flights leave from, by code, in the order of their codes."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ORIGINS)
+        codes = [iata for (iata,) in cursor.fetchall()]
+    rows = Airport.objects.filter(pk__in=codes).order_by("pk")
+    return {row.pk: Origin(iata=row.pk, city=row.city, time_zone=row.time_zone) for row in rows}
+
+
+def airlines() -> dict[str, str]:
+    """All airlines' names by code, in the order of their names."""
+    return dict(Airline.objects.order_by("name", "code").values_list("code", "name"))
 
 
 def update_state(flight_pk: int) -> UpdateView:

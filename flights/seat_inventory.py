@@ -1,7 +1,7 @@
 """The scarce things: seat counters, one row a flight and cabin, and seat numbers, one row a seat held.
 
-All raw SQL over flights' tables is here, but for the search's one query (`search`) and the staging of imports
-(`importers`).
+All raw SQL over flights' tables is here, but for the search's one query (`search`), the staging of imports
+(`importers`) and what the auditor looks at (`invariants`).
 
 **Isolation.** READ COMMITTED. Nothing that was read decides: each claim is one conditional UPDATE that
 repeats fare, price, protection, opening and closing time, so that PostgreSQL evaluates them again on the

@@ -59,6 +59,15 @@ class FlightView:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """An airport that flights leave from. `time_zone` is IANA's name."""
+
+    iata: str
+    city: str
+    time_zone: str
+
+
+@dataclass(frozen=True)
 class FareOffer:
     """A fare of one cabin of one flight. `price` is one adult's, `seats_left` how many it may still sell."""
 

@@ -19,7 +19,7 @@ Request = tuple[str, str, object]  # method, path, body
 
 
 class Load:
-    """Keep-alive clients that send `requests` in turn, each pausing `pause` seconds, until the `with` is left."""
+    """Keep-alive clients that send `requests` in turn, with a pause of `pause` seconds, within a `with`."""
 
     def __init__(
         self, requests: Callable[[int], Request], *, token: str = "", clients: int = 4, pause: float = 0.02
@@ -27,6 +27,7 @@ class Load:
         self.outcomes: Counter[str] = Counter()
         self.replicas: Counter[str] = Counter()
         self.slowest = 0.0
+        self.clients = clients
         self._requests, self._pause, self._token = requests, pause, token
         self._over = threading.Event()
         self._numbers = itertools.count()

@@ -72,6 +72,12 @@ def test_the_button_cancels(staff: Client, booking: Booking) -> None:
     assert staff.get(button).status_code == 405
 
 
+@pytest.mark.parametrize("pk", ["abc", "99999999999999999999"])
+def test_the_button_of_no_booking(pk: str, staff: Client, booking: Booking) -> None:
+    staff.raise_request_exception = False
+    assert staff.post(f"/admin/bookings/booking/{pk}/cancel/").status_code in (302, 404)
+
+
 def test_the_action_cancels(staff: Client, booking: Booking) -> None:
     flight = make_flight(economy=10)
     held = Traveller().held(flight)

@@ -170,6 +170,18 @@ class TestNeverStored:
         assert not IdempotencyKey.objects.exists()
         assert traveller.book(flight, key=key).status_code == 201
 
+    def test_a_bad_request_found_when_the_seats_are_given(self) -> None:
+        """Under a key that was taken already, after the payment was authorised."""
+        traveller, flight, key = Traveller(), make_flight(economy=10), new_key()
+        wish = {"flightId": flight.public_id, "passenger": 0, "seat": "99Z"}
+
+        assert code(traveller.book(flight, seats=[wish], key=key)) == (400, "invalid")
+
+        assert not IdempotencyKey.objects.exists()
+        assert PaymentAttempt.objects.get().state == PaymentAttempt.State.TO_VOID
+        assert traveller.book(flight, key=key).status_code == 201
+        assert available(flight) == 9
+
     def test_silence(self) -> None:
         traveller, flight, key = Traveller(), make_flight(economy=10), new_key()
 

@@ -63,7 +63,7 @@ def _parse() -> Address:
 def _commands(address: Address) -> dict[str, Sequence[str]]:
     most = str(settings.SOCKET_FRAME_BYTES)
     limits = ("--websocket-max-frame-size", most, "--websocket-max-message-size", most)
-    daphne = ("-m", "daphne", "-b", address.host, "-p", str(address.port), *limits)
+    daphne = ("-m", "daphne", "-e", address.endpoint, *limits)
     return {
         "server": (sys.executable, *daphne, "flightbook.asgi:application"),
         "relay": (sys.executable, _MANAGE, "relay"),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from flightbook.firstrun.failures import FirstRunError
 
 LAST_PORT = 65535
+# Connections that may wait to be accepted: Twisted's own 50 refuse some of a few hundred that come at once.
+_BACKLOG = 2048
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what the person may have asked for
 
 
@@ -26,6 +28,12 @@ class Address:
         """How this machine reaches it, without a slash at the end."""
         host = self.reachable_host
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
+    def endpoint(self) -> str:
+        """The same in Twisted's words (`twisted.internet.endpoints.serverFromString`)."""
+        host = self.host.replace(":", r"\:")
+        return f"tcp:port={self.port}:interface={host}:backlog={_BACKLOG}"
 
     def check_free(self) -> None:
         """Raises ``FirstRunError`` if nothing can be served here, before anything is done in vain."""

@@ -1,5 +1,6 @@
 """The command behind ``make run``: its supervisor with small children, its words, its refusals."""
 
+import contextlib
 import os
 import re
 import signal
@@ -46,6 +47,29 @@ def python(program: str) -> tuple[str, str, str]:
 
 def pids_of(supervisor: Supervisor) -> list[int]:
     return [child.process.pid for child in supervisor.children if child.process]
+
+
+def test_a_crowd_that_comes_at_once_waits_in_line() -> None:
+    """The server listens, and is too busy to accept anybody: no client may be turned away meanwhile."""
+    program = """
+import sys, time
+from twisted.internet import endpoints, protocol, reactor
+port = endpoints.serverFromString(reactor, sys.argv[1]).listen(protocol.Factory()).result
+print(port.getHost().port, flush=True)
+time.sleep(600)
+"""
+    command = (*python(program), Address("127.0.0.1", 0).endpoint)
+    with contextlib.ExitStack() as stack:
+        busy = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        stack.callback(busy.kill)
+        assert busy.stdout is not None
+        port = int(busy.stdout.readline())
+        for _ in range(300):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=DEADLINE))
+
+
+def test_the_endpoint_of_an_ipv6_address_is_escaped() -> None:
+    assert Address("::1", 80).endpoint.startswith(r"tcp:port=80:interface=\:\:1:")
 
 
 def test_lines_carry_the_childs_name_and_the_last_needs_no_end() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from channels_redis.pubsub import RedisPubSubChannelLayer
+from django.conf import settings
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -147,7 +148,8 @@ async def test_a_stop_tells_every_client_to_come_back(daphne: Daphne) -> None:
 
 async def test_who_never_reads_is_cut_off_and_others_are_not(daphne: Daphne, valkey: Valkey) -> None:
     user, token, [flight] = await off_loop(somebody)
-    layer: Any = RedisPubSubChannelLayer(hosts=[f"redis://127.0.0.1:{valkey.port}/0"], prefix="flightbook")
+    prefix = settings.CHANNEL_LAYERS["default"]["CONFIG"]["prefix"]  # daphne's too
+    layer: Any = RedisPubSubChannelLayer(hosts=[f"redis://127.0.0.1:{valkey.port}/0"], prefix=prefix)
     async with dial(daphne, token, max_queue=1) as lazy, dial(daphne, token) as reader:
         for socket in (lazy, reader):
             await say(socket, userId=user.public_id, flightId=flight.public_id)

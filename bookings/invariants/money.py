@@ -1,0 +1,169 @@
+"""Coupons against totals, payments against bookings, refunds against payments, and all of it against the
+gateway's book where that is the sandbox's."""
+
+from __future__ import annotations
+
+from bookings.states import OPEN_PAYMENTS
+from flightbook.invariants import Check
+
+_OPEN = ", ".join(f"'{state}'" for state in OPEN_PAYMENTS)
+# Payments that were taken, or are about to be, with what goes back of each. One that goes back whole pays for
+# nothing: it was captured before its void arrived, say.
+_TAKEN = """
+SELECT p.*, coalesce(r.back, 0) AS back, coalesce(r.back, 0) >= p.amount AND p.amount > 0 AS undone
+  FROM bookings_paymentattempt AS p
+  LEFT JOIN (SELECT payment_id, sum(amount) AS back FROM bookings_refund
+              WHERE state <> 'failed' GROUP BY payment_id) AS r ON r.payment_id = p.id
+ WHERE p.state IN ('to_capture', 'captured')
+"""
+
+_PRICES = (
+    Check(
+        name="bookings.total_is_its_coupons",
+        rule="a booking's total is the sum of its coupons",
+        rows="""
+        SELECT format('%%s: %%s, coupons of %%s', b.public_id, b.total, coalesce(c.sum, 0)),
+               b.total = c.sum
+          FROM bookings_booking AS b
+          LEFT JOIN (SELECT s.booking_id, sum(c.price) AS sum
+                       FROM bookings_coupon AS c JOIN bookings_segment AS s ON s.id = c.segment_id
+                      GROUP BY s.booking_id) AS c ON c.booking_id = b.id
+        """,
+    ),
+    Check(
+        name="bookings.a_coupon_each",
+        rule="a booking has a coupon of each of its passengers for each of its segments, and no other",
+        rows="""
+        SELECT format('%%s: %%s passengers, %%s segments, %%s coupons', b.public_id, p.n, s.n, c.n),
+               p.n * s.n = c.n AND c.own = c.n
+          FROM bookings_booking AS b
+          LEFT JOIN (SELECT booking_id, count(*) AS n FROM bookings_passenger GROUP BY 1) AS p
+            ON p.booking_id = b.id
+          LEFT JOIN (SELECT booking_id, count(*) AS n FROM bookings_segment GROUP BY 1) AS s
+            ON s.booking_id = b.id
+          LEFT JOIN (SELECT s.booking_id, count(*) AS n,
+                            count(DISTINCT (s.id, p.id)) FILTER (WHERE p.booking_id = s.booking_id) AS own
+                       FROM bookings_coupon AS c
+                       JOIN bookings_segment AS s ON s.id = c.segment_id
+                       JOIN bookings_passenger AS p ON p.id = c.passenger_id
+                      GROUP BY s.booking_id) AS c ON c.booking_id = b.id
+        """,
+    ),
+)
+_PAYMENTS = (
+    Check(
+        name="bookings.confirmed_is_paid_once",
+        rule="a confirmed booking has one payment, of its total, taken or about to be",
+        rows=f"""
+        SELECT format('%%s: %%s %%s, payments: %%s', b.public_id, b.total, b.currency,
+                      coalesce(string_agg(t.amount || ' ' || t.currency, ', '), 'none')),
+               count(t.id) = 1 AND bool_and(t.amount = b.total AND t.currency = b.currency)
+          FROM bookings_booking AS b
+          LEFT JOIN ({_TAKEN}) AS t ON t.booking_id = b.id AND NOT t.undone
+         WHERE b.status = 'Confirmed'
+         GROUP BY b.id
+        """,
+    ),
+    Check(
+        name="bookings.payment_has_its_booking",
+        rule="money is taken for a booking that is, or was, confirmed; or all of it goes back",
+        rows=f"""
+        SELECT format('payment %%s, %%s: %%s', t.key, t.state, coalesce(b.public_id || ' ' || b.status,
+                      'no booking')),
+               t.undone OR (b.id IS NOT NULL AND b.confirmed_at IS NOT NULL
+                            AND b.status IN ('Confirmed', 'Cancelled'))
+          FROM ({_TAKEN}) AS t LEFT JOIN bookings_booking AS b ON b.id = t.booking_id
+        """,
+    ),
+    Check(
+        name="bookings.payment_in_time",
+        rule="a payment that is not settled is somebody's work, or soon will be",
+        rows=f"""
+        SELECT format('payment %%s: %%s until %%s', key, state, lease_until),
+               NOT %(settled)s AND lease_until > %(late)s
+          FROM bookings_paymentattempt WHERE state IN ({_OPEN})
+        """,
+    ),
+    Check(
+        name="bookings.refunds_within_the_payment",
+        rule="of a payment goes back what was taken at most, and nothing of one that was not",
+        rows="""
+        SELECT format('payment %%s, %%s: %%s back of %%s', p.key, p.state, sum(r.amount), p.amount),
+               p.state IN ('to_capture', 'captured') AND sum(r.amount) <= p.amount
+          FROM bookings_refund AS r JOIN bookings_paymentattempt AS p ON p.id = r.payment_id
+         WHERE r.state <> 'failed'
+         GROUP BY p.id
+        """,
+    ),
+    Check(
+        name="bookings.refund_in_time",
+        rule="what was taken and is to go back is on its way, or soon will be; none was refused",
+        rows="""
+        SELECT format('refund %%s: %%s, due at %%s', r.key, r.state, r.due_at),
+               r.state = 'done' OR (r.state = 'requested' AND NOT %(settled)s AND r.due_at > %(late)s)
+          FROM bookings_refund AS r JOIN bookings_paymentattempt AS p ON p.id = r.payment_id
+         WHERE p.state = 'captured'
+        """,
+    ),
+)
+# A payment may be a step further there than here until its lease is over, which `payment_in_time` watches.
+_SANDBOX = (
+    Check(
+        name="bookings.sandbox_payments_agree",
+        rule="the sandbox has taken the payments that we have, and no others",
+        rows="""
+        SELECT format('payment %%s: here %%s %%s, there %%s %%s', coalesce(p.key, g.key),
+                      coalesce(p.state, 'none'), p.amount, coalesce(g.state, 'none'), g.amount),
+               CASE WHEN p.key IS NULL THEN false
+                    WHEN p.state IN ('to_capture', 'captured')
+                    THEN g.amount = p.amount AND g.currency = p.currency
+                         AND (g.state = 'captured' OR (g.state = 'authorised' AND p.state = 'to_capture'))
+                    WHEN p.state = 'to_void' THEN true
+                    WHEN p.state = 'voided' THEN g.state IN ('voided', 'declined')
+                    ELSE g.state IS DISTINCT FROM 'captured' END
+          FROM (SELECT * FROM bookings_paymentattempt WHERE gateway = 'sandbox') AS p
+          FULL JOIN bookings_sandboxpayment AS g ON g.key = p.key
+        """,
+    ),
+    Check(
+        name="bookings.sandbox_refunds_agree",
+        rule="the sandbox has given back what we have, and nothing else",
+        rows="""
+        SELECT format('refund %%s: here %%s %%s, there %%s', coalesce(r.key, g.key),
+                      coalesce(r.state, 'none'), r.amount, g.amount),
+               CASE r.state WHEN 'done' THEN g.amount = r.amount
+                            WHEN 'requested' THEN g.amount IS NULL OR g.amount = r.amount
+                            WHEN 'failed' THEN g.amount IS NULL
+                            ELSE false END
+          FROM (SELECT r.* FROM bookings_refund AS r JOIN bookings_paymentattempt AS p ON p.id = r.payment_id
+                 WHERE p.gateway = 'sandbox') AS r
+          FULL JOIN bookings_sandboxrefund AS g ON g.key = r.key
+        """,
+    ),
+    Check(
+        name="bookings.sandbox_refunds_add_up",
+        rule="what the sandbox says it has given back of a payment is the sum of its refunds",
+        rows="""
+        SELECT format('payment %%s: %%s, refunds of %%s', p.key, p.refunded, coalesce(r.sum, 0)),
+               p.refunded = coalesce(r.sum, 0) AND p.refunded <= p.amount
+          FROM bookings_sandboxpayment AS p
+          LEFT JOIN (SELECT payment_id, sum(amount) AS sum FROM bookings_sandboxrefund GROUP BY 1) AS r
+            ON r.payment_id = p.id
+        """,
+    ),
+)
+_ANSWERS = (
+    Check(
+        name="bookings.answers_are_whole",
+        rule="an idempotency key has an answer that may be stored, whole, or none yet",
+        rows="""
+        SELECT format('key %%s of user %%s: %%s', key, user_id, coalesce(status::text, 'no answer')),
+               CASE WHEN status IS NULL THEN body IS NULL AND NOT (%(settled)s AND lease_until > %(now)s)
+                    ELSE (status BETWEEN 200 AND 299 OR status IN (402, 404, 409))
+                         AND body IS NOT NULL AND content_type <> '' END
+          FROM bookings_idempotencykey
+        """,
+    ),
+)
+
+MONEY = (*_PRICES, *_PAYMENTS, *_SANDBOX, *_ANSWERS)

@@ -1,0 +1,66 @@
+"""gunicorn's settings. Threads times workers is what one replica takes of the database's connections."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from contextlib import suppress
+from types import FrameType
+
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
+
+
+class DrainingWorker(ThreadWorker):  # type: ignore[misc]
+    """Told to stop, takes in what has connected already, and refuses what has not.
+
+    gunicorn's own (27.0) stops accepting, finishes its requests and closes the port last: who connects
+    meanwhile sends a request that is thrown away, and the gateway must not repeat a sale. Who is refused is
+    sent elsewhere.
+    """
+
+    is_told = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.is_told = True
+        super().handle_exit(sig, frame)
+
+    def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - gunicorn's signature
+        # Not where a worker ends by itself (max_requests): the port is its successor's too.
+        if self.is_told and not enabled:
+            for listener in self.sockets:
+                self._close(listener)
+        super().set_accept_enabled(enabled)
+
+    def accept(self, listener: socket.socket) -> None:
+        try:
+            super().accept(listener)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # another worker of this replica has closed it
+                raise
+
+    def _close(self, listener: socket.socket) -> None:
+        taken = -1
+        while taken != self.nr_conns:
+            taken = self.nr_conns
+            self.accept(listener)
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)  # for all processes that share it; close() would be for one
+
+
+bind = "0.0.0.0:8000"
+worker_class = DrainingWorker
+# Loaded before the port opens: a replica that accepts can answer, and its workers share the memory.
+preload_app = True
+control_socket_disable = True
+workers = int(os.environ.get("WEB_WORKERS", "2"))
+threads = int(os.environ.get("WEB_THREADS", "8"))
+worker_tmp_dir = "/dev/shm"  # noqa: S108 - the root file system is read-only
+timeout = 60
+graceful_timeout = 30
+keepalive = 75  # longer than the gateway keeps its connections, so that it is the gateway who closes them
+max_requests = 20_000
+max_requests_jitter = 2_000
+limit_request_line = 8190
+accesslog = None  # the gateway logs requests
+errorlog = "-"

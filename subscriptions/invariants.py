@@ -1,0 +1,28 @@
+"""What must always hold among subscriptions; and the relation that an app above may compare its own rows
+with."""
+
+from __future__ import annotations
+
+from flightbook.invariants import Check
+
+# A SELECT for the audits of apps above: what follows a flight not by a user's own wish.
+BROUGHT_BY_A_SOURCE = """
+SELECT user_id, flight_id, source FROM subscriptions_subscription WHERE source <> ''
+"""
+
+INVARIANTS = (
+    Check(
+        name="subscriptions.followed_once",
+        rule="a user follows a flight once by each source",
+        rows="""
+        SELECT format('user %%s, FL%%s, %%L: %%s times', user_id, flight_id, source, count(*)), count(*) = 1
+          FROM subscriptions_subscription
+         GROUP BY user_id, flight_id, source
+        """,
+    ),
+)
+
+
+def invariants() -> tuple[Check, ...]:
+    """What the auditor looks at."""
+    return INVARIANTS
