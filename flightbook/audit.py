@@ -8,7 +8,7 @@ nobody wait.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from django.db import connection, transaction
 
@@ -31,7 +31,7 @@ def all_checks() -> list[Check]:
     ]
 
 
-def audit(*, settled: bool = False, grace: dt.timedelta = GRACE) -> Iterator[Finding]:
+def audit(*, settled: bool = False, grace: dt.timedelta = GRACE) -> Generator[Finding, None, None]:
     """What each check finds, as it goes. `settled` allows no work in flight at all, and no grace.
 
     The snapshot lives while this is being read: read it to the end.

@@ -230,6 +230,7 @@ SPECTACULAR_SETTINGS = {
         "RefundStatus": "bookings.models.Refund.State",
         "PaymentMethod": "bookings.models.PaymentMethod",
         "CardPaymentMethod": "bookings.serializers.CARDS",
+        "SeatState": "flights.serializers.SEAT_STATES",
     },
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flights.identifiers import flight_id
-from flights.types import CabinView, FareOffer, FlightView, FoundFlight, UpdateView
+from flights.types import CabinView, FareOffer, FlightView, FoundFlight, SeatMapCabin, UpdateView
 
 
 def update_message(view: UpdateView, log: str) -> dict[str, Any]:
@@ -102,6 +102,28 @@ def flight_message(
         ],
         "fares": [fare_message(fare) for fare in fares],
     }
+
+
+def seat_map_message(flight_pk: int, cabins: Sequence[SeatMapCabin]) -> dict[str, Any]:
+    """Every seat of the flight, row by row."""
+    return {"flightId": flight_id(flight_pk), "cabins": [_seat_map_cabin(cabin) for cabin in cabins]}
+
+
+def _seat_map_cabin(cabin: SeatMapCabin) -> dict[str, Any]:
+    return {
+        "cabin": cabin.cabin,
+        "seatsLeft": cabin.seats_left,
+        "letters": cabin.letters,
+        "rows": [
+            {"row": row, "seats": [_seat(cabin, row, letter) for letter in cabin.letters]}
+            for row in cabin.rows
+        ],
+    }
+
+
+def _seat(cabin: SeatMapCabin, row: int, letter: str) -> dict[str, str]:
+    seat = f"{row}{letter}"
+    return {"seat": seat, "letter": letter, "state": "taken" if seat in cabin.taken else "free"}
 
 
 def _local_text(moment: dt.datetime, zone: str) -> str:

@@ -18,13 +18,14 @@ STATES = {
 }
 
 
-def place_parameters(prefix: str, text: str) -> dict[str, str]:
-    """`text` as the search's parameters `<prefix>_code`, `_city` and `_region` (empty where none)."""
+def place_parameters(prefix: str, text: str) -> dict[str, str | list[str]]:
+    """`text` as the search's parameters `<prefix>_code`, `_cities` and `_region` (empty where none)."""
     written = " ".join(text.split())
     city, _, region = (part.strip() for part in written.partition(","))
     region = region.lower()
     return {
         f"{prefix}_code": written.upper(),
-        f"{prefix}_city": city.lower(),
+        # "St. Louis" stands in the table without its point.
+        f"{prefix}_cities": [city.lower(), city.lower().replace(".", "")],
         f"{prefix}_region": STATES.get(region, region),
     }

@@ -14,7 +14,8 @@ Flights travel between apps by their key (`flight_pk`); outside they are ``FL<ke
   only hurries. See `flights.feeds`.
 - `update_message`: the one JSON form of an update.
 - `invariants` for the auditor. `SEATS_GONE` (flight_id, cabin, capacity, available) and `SEATS_HELD`
-  (flight_id, seat, cabin, holder, passenger) are SELECTs that the invariants of an app above compare its own rows with.
+  (flight_id, seat, cabin, holder, passenger) are SELECTs that the invariants of an app above
+  compare its own rows with.
 
 Errors are the contract's, out of `flightbook.errors`.
 """

@@ -27,8 +27,9 @@ ARRAY(SELECT iata FROM (
         SELECT iata, CASE WHEN iata = %({0}_code)s THEN 1 WHEN city_code = %({0}_code)s THEN 2 ELSE 3 END AS
         kind FROM flights_airport
          WHERE iata = %({0}_code)s OR (city_code = %({0}_code)s AND city_code <> '')
-            OR (lower(city) = %({0}_city)s AND (%({0}_region)s = '' OR lower(subdivision) = %({0}_region)s
-                                                OR lower(country) = %({0}_region)s))
+            OR (lower(city) = ANY(%({0}_cities)s)
+                AND (%({0}_region)s = '' OR lower(subdivision) = %({0}_region)s
+                     OR lower(country) = %({0}_region)s))
     ) AS named) AS ranked WHERE kind = best)
 """
 _SEARCH = """

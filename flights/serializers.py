@@ -18,6 +18,8 @@ from flightbook.http.serializers import (
 from flights.search import SORTS
 from flights.types import Cabin, FlightStatus
 
+SEAT_STATES = [("free", "Free"), ("taken", "Taken")]
+
 
 class DayField(serializers.DateField):
     """A calendar day, ``2024-09-10`` and no other of ISO 8601's forms."""
@@ -132,6 +134,29 @@ class CabinAnswer(ApiSerializer):
     cabin = ChoiceField(choices=Cabin.choices)
     seats_left = IntegerField()
     on_sale = serializers.BooleanField()
+
+
+class MapSeatAnswer(ApiSerializer):
+    seat = StringField(help_text="As `POST /book-flight` takes it: 12A")
+    letter = StringField()
+    state = ChoiceField(choices=SEAT_STATES)
+
+
+class MapRowAnswer(ApiSerializer):
+    row = IntegerField()
+    seats = MapSeatAnswer(many=True)
+
+
+class SeatMapCabinAnswer(ApiSerializer):
+    cabin = ChoiceField(choices=Cabin.choices)
+    seats_left = IntegerField(help_text="Travellers without a seat number counted")
+    letters = StringField(help_text="Of a row, from left to right")
+    rows = MapRowAnswer(many=True)
+
+
+class SeatMapAnswer(ApiSerializer):
+    flight_id = StringField()
+    cabins = SeatMapCabinAnswer(many=True, help_text="From the front of the aircraft")
 
 
 class FlightAnswer(UpdateAnswer):

@@ -94,6 +94,18 @@ class CabinView:
 
 
 @dataclass(frozen=True)
+class SeatMapCabin:
+    """The seats of one cabin: each of `rows` has all the `letters`, from left to right; `taken` are held.
+    `seats_left`: what its counter has, travellers without a seat number counted."""
+
+    cabin: str
+    seats_left: int
+    letters: str
+    rows: range
+    taken: frozenset[str]
+
+
+@dataclass(frozen=True)
 class SeatClaim:
     """`seats` seats of one cabin at `unit_price`, which must still be that fare's price when they are
     taken."""

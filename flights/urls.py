@@ -7,5 +7,6 @@ from flights import views
 urlpatterns = [
     path("search-flights", views.SearchFlightsView.as_view()),
     path("flights/<str:flight_id>", views.FlightView.as_view()),
+    path("flights/<str:flight_id>/seats", views.SeatMapView.as_view()),
     path("flights/<str:flight_id>/updates", views.FlightUpdatesView.as_view()),
 ]

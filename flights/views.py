@@ -23,11 +23,13 @@ from flights import messages, operations, queries, seat_inventory
 from flights.identifiers import parse_flight_id
 from flights.search import search
 from flights.search_cache import search_cache
+from flights.seat_map import seat_map
 from flights.serializers import (
     FlightAnswer,
     NotAppliedAnswer,
     SearchAnswer,
     SearchQuery,
+    SeatMapAnswer,
     UpdateAnswer,
     UpdateBody,
     UpdatesAnswer,
@@ -70,6 +72,14 @@ class FlightView(PublicView):
         fares = [fare for fare in seat_inventory.fare_offers(flight_pk=pk) if fare.cabin in on_sale]
         flight, state = queries.flight_and_state(pk)
         return Response(messages.flight_message(flight, state, queries.log_name(), cabins, fares))
+
+
+class SeatMapView(PublicView):
+    @extend_schema(operation_id="seatMap", parameters=[_FLIGHT_ID], responses={200: SeatMapAnswer})
+    def get(self, request: Request, flight_id: str) -> Response:
+        """Show the seats of a flight's cabins, and which are taken; by whom is nobody's business."""
+        pk = parse_flight_id(flight_id)
+        return Response(messages.seat_map_message(pk, seat_map(pk)))
 
 
 class FlightUpdatesView(APIView):

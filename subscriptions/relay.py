@@ -103,8 +103,20 @@ class Relay:
                 await self._publish_all(item, done)
         finally:  # also when it is cancelled: nobody should wait for our leases to run out
             if work:
-                await asyncio.shield(self._in_thread(_advance, work, done))
+                await self._keep(work, done)
         return len(work)
+
+    async def _keep(self, work: Sequence[Work], done: dict[int, int]) -> None:
+        """Advances the feeds, to the end even where the relay is being stopped."""
+        advancing = asyncio.ensure_future(self._in_thread(_advance, work, done))
+        try:
+            await asyncio.shield(advancing)
+        except asyncio.CancelledError:
+            with contextlib.suppress(
+                OperationalError, InterfaceError
+            ):  # then the leases run out by themselves
+                await advancing
+            raise
 
     async def _publish_all(self, item: Work, done: dict[int, int]) -> None:
         done[item.lease.flight_pk] = item.lease.done_sequence

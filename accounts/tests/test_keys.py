@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 
 from accounts.checks import token_keys
-from accounts.keys import create_keys, publish_keys, key_ring, signing_key
+from accounts.keys import create_keys, key_ring, publish_keys, signing_key
 from accounts.tokens import AccessClaims, read_access_token, sign_access_token
 from flightbook.errors import TokenInvalid
 

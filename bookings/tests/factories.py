@@ -9,17 +9,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db.models import Count, Sum
 from django.db.models.functions import Now
 
 from accounts.models import User
 from accounts.tests.factories import JsonClient, api_client, make_user
-from bookings.models import Booking, BookingStatus, Coupon, PaymentAttempt, Segment
+from bookings.models import Booking, PaymentAttempt
 from bookings.payments.gateway import GatewaySilent
 from bookings.payments.sandbox import SUCCESS, SandboxGateway
-from flights.models import CabinInventory, Flight, SeatAssignment
-
-LIVE = (BookingStatus.HELD, BookingStatus.CONFIRMED)
+from bookings.public import invariants as of_bookings
+from flightbook.invariants import broken
+from flights.models import CabinInventory, Flight
+from flights.public import invariants as of_flights
+from subscriptions.public import invariants as of_subscriptions
 
 
 @dataclass
@@ -105,20 +106,6 @@ def new_key() -> str:
 
 
 def check_books() -> None:
-    """Counters, live bookings, coupons, seat numbers and payments agree."""
-    for row in CabinInventory.objects.all():
-        sold = Segment.objects.filter(flight=row.flight_id, cabin=row.cabin, booking__status__in=LIVE)
-        taken = sold.aggregate(sum=Sum("seats_claimed"))["sum"] or 0
-        assert row.capacity == row.available + taken, f"{row.flight} {row.cabin}: {row} and {taken} taken"
-    for booking in Booking.objects.all():
-        coupons = Coupon.objects.filter(segment__booking=booking).aggregate(sum=Sum("price"))["sum"]
-        assert booking.total == coupons
-        paying = booking.payments.filter(state__in=("to_capture", "captured"), amount=booking.total).count()
-        assert booking.status != BookingStatus.CONFIRMED or paying == 1
-    assert not PaymentAttempt.objects.filter(state="to_capture").exclude(
-        booking__status__in=(BookingStatus.CONFIRMED, BookingStatus.CANCELLED)
-    )
-    live = Booking.objects.filter(status__in=LIVE).values("public_id")
-    held = SeatAssignment.objects.filter(released_at__isnull=True)
-    assert not held.exclude(holder__in=live)
-    assert not held.values("flight", "seat").annotate(n=Count("pk")).filter(n__gt=1)
+    """Every invariant of the sale and of what lies below it holds: counters, seat numbers, money."""
+    found = broken([*of_flights(), *of_subscriptions(), *of_bookings()])
+    assert not found, "; ".join(f"{it.check.name}: {', '.join(it.examples)}" for it in found)

@@ -114,7 +114,7 @@ def test_control_without_the_guard_and_the_check_it_oversells(monkeypatch: pytes
         answers = rush([flight])
 
         assert answers[201, ""] > 20
-        with pytest.raises(AssertionError):
+        with pytest.raises(AssertionError, match=r"bookings\.seats_sold_once"):
             check_books()
 
 

@@ -63,7 +63,8 @@ def _parse() -> Address:
 def _commands(address: Address) -> dict[str, Sequence[str]]:
     most = str(settings.SOCKET_FRAME_BYTES)
     limits = ("--websocket-max-frame-size", most, "--websocket-max-message-size", most)
-    daphne = ("-m", "daphne", "-e", address.endpoint, *limits)
+    # Its default ends every socket after a day.
+    daphne = ("-m", "daphne", "-e", address.endpoint, "--websocket_timeout", "-1", *limits)
     return {
         "server": (sys.executable, *daphne, "flightbook.asgi:application"),
         "relay": (sys.executable, _MANAGE, "relay"),

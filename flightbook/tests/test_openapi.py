@@ -24,6 +24,7 @@ ENDPOINTS = {
     "/user-flights/{userId}/{flightId}": {"delete"},
     "/search-flights": {"get"},
     "/flights/{flightId}": {"get"},
+    "/flights/{flightId}/seats": {"get"},
     "/flights/{flightId}/updates": {"get", "post"},
     "/book-flight": {"post"},
     "/pay-booking": {"post"},

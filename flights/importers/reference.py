@@ -37,13 +37,13 @@ def _add_missing(model: type[models.Model], rows: Iterable[Mapping[str, Any]]) -
 
 
 def _airports() -> list[dict[str, str]]:
-    cities = city_codes()
+    cities, renamed = city_codes(), {row["airport"]: row["city"] for row in tables.read("cities")}
     return [
         {
             "iata": code,
             "name": airport["name"],
             # 816 small fields name no city; their own name is what a traveller would type.
-            "city": airport["city"] or airport["name"],
+            "city": renamed.get(code) or airport["city"] or airport["name"],
             "subdivision": airport["subd"],
             "country": airport["country"],
             "time_zone": airport["tz"],

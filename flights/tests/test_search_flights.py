@@ -14,7 +14,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from flights import operations, seat_inventory, views
-from flights.models import CabinInventory, FareFamily, Flight
+from flights.models import Airport, CabinInventory, FareFamily, Flight
 from flights.search import search
 from flights.search_cache import SearchCache
 from flights.tests.factories import make_airline, make_airport, make_flight
@@ -120,6 +120,14 @@ def test_an_ambiguous_name_finds_all_and_a_state_tells_them_apart() -> None:
         found_ids(oregon, to="Portland, OR") == found_ids(oregon, to="Portland, Oregon") == [oregon.public_id]
     )
     assert found_ids(oregon, to="portland, me") == [maine.public_id]
+
+
+@pytest.mark.parametrize("name", ["St. Louis", "st louis", "St. Louis, MO"])
+def test_a_name_is_found_with_its_point_and_without(name: str) -> None:
+    flight = make_flight(destination="STL")
+    Airport.objects.filter(iata="STL").update(city="St Louis", subdivision="Missouri")
+
+    assert found_ids(flight, to=name) == [flight.public_id]
 
 
 def test_a_city_code_finds_its_airports_and_an_airport_code_only_itself() -> None:

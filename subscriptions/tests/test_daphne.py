@@ -148,7 +148,8 @@ async def test_a_stop_tells_every_client_to_come_back(daphne: Daphne) -> None:
 
 async def test_who_never_reads_is_cut_off_and_others_are_not(daphne: Daphne, valkey: Valkey) -> None:
     user, token, [flight] = await off_loop(somebody)
-    prefix = settings.CHANNEL_LAYERS["default"]["CONFIG"]["prefix"]  # daphne's too
+    config: Any = settings.CHANNEL_LAYERS["default"]["CONFIG"]
+    prefix = config["prefix"]  # daphne's too
     layer: Any = RedisPubSubChannelLayer(hosts=[f"redis://127.0.0.1:{valkey.port}/0"], prefix=prefix)
     async with dial(daphne, token, max_queue=1) as lazy, dial(daphne, token) as reader:
         for socket in (lazy, reader):

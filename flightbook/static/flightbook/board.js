@@ -31,6 +31,7 @@ const timers = {};
 let fetches = 0;
 let asOf = at("clock")?.textContent ?? "";
 let isPageBehind = false;
+let said = null; // the state that was told last
 
 // --- What the line says ---
 
@@ -130,7 +131,7 @@ function tell(row) {
 }
 
 function say(text) {
-  if (news.at(-1) !== text) news.push(text);
+  news.push(text);
   timers.news ??= setTimeout(sayNews, NEWS_MS);
 }
 
@@ -163,6 +164,7 @@ function connect() {
   updates = new FlightUpdates({
     userId: session.userId,
     getTicket: () => session.ticket(),
+    longestDelayMs: 10_000, // boards are few, and people stand before them
     onUpdate: heard,
     onState: stateChanged,
     onProblem: (problem) => console.warn("The server complains.", problem),
@@ -175,7 +177,7 @@ function connect() {
 
 function stateChanged(state) {
   if (state === "refused") disconnect("refused");
-  if (["live", "reconnecting", "refused"].includes(state)) say(`${LINE[state]}.`);
+  if (["live", "reconnecting", "refused"].includes(state) && state !== said) say(`${LINE[(said = state)]}.`);
   showLine();
 }
 

@@ -30,6 +30,7 @@ const DEFAULTS = {
   longestDelayMs: 30_000,
   restartSpreadMs: 3_000, // a server that restarts sends all its clients away at once: they come back over this span
   tooManyDelayMs: 5_000,
+  retryMs: 2_000, // a question that the server could not answer is asked again after this, or up to twice as long
   openMs: 15_000, // for the ticket and the opening together
   answerMs: 15_000,
   silenceMs: 30_000, // after so much silence the client asks whether the line is alive
@@ -66,7 +67,7 @@ export class FlightUpdates {
    *   answers are missing), `reconnecting` (`detail`: `{code, delayMs}`), `refused` (somebody must sign in, then
    *   `reconnect()`), `closed`
    * @param {(problem: object) => void} [options.onProblem] a problem document. One with a `flightId` and the code
-   *   `not_found` or `invalid` ends the following of that flight.
+   *   `not_found` or `invalid` ends the following of that flight; after another one it is asked for again.
    */
   constructor(options) {
     this.#options = { ...DEFAULTS, ...options };
@@ -274,8 +275,20 @@ export class FlightUpdates {
       this.#flights.delete(flight.id);
       this.#queue.delete(flight.id);
       this.#answered(flight);
-    } // after any other the flight stays unanswered, and the silence that follows makes us connect anew
+    } else if (flight) {
+      this.#askAgain(flight);
+    }
     this.#options.onProblem(problem);
+  }
+
+  /** The server could not answer, for want of its database, say. Until it can, the question counts as open. */
+  #askAgain(flight) {
+    const { retryMs, random } = this.#options;
+    this.#after(`ask ${flight.id}`, retryMs * (1 + random()), () => {
+      if (this.#flights.get(flight.id) !== flight) return;
+      this.#open.delete(flight);
+      this.#enqueue(flight.id, "follow");
+    });
   }
 
   // --- Time and state ---

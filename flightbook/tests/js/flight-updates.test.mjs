@@ -313,6 +313,23 @@ test("a flight that is not there is reported and left; the others stay", async (
   assert.equal(client.state, "live");
 });
 
+test("what the server can't answer now is asked again, also where other flights are not silent", async () => {
+  await open();
+  client.follow("FL1");
+  client.follow("FL2");
+  tick(100);
+  last().say(update(4));
+  last().say({ code: "unavailable", status: 503, flightId: "FL2" });
+  assert.equal(client.state, "behind");
+  tick(2900);
+  last().say(update(5));
+  assert.equal(last().sent.length, 2);
+  tick(100);
+  assert.deepEqual(last().sent.at(-1), { userId: "usr1", flightId: "FL2" });
+  last().say(update(0, { flightId: "FL2" }));
+  assert.equal(client.state, "live");
+});
+
 test("no ticket for now: it tries again", async () => {
   let tries = 0;
   await start({
