@@ -4,15 +4,16 @@ alone. The constraint that would refuse the break is dropped first, in the test'
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
+from pytest_django import DjangoDbBlocker
 
 from accounts.models import Mail, RefreshToken, Session, User
 from bookings.models import (
@@ -249,13 +250,22 @@ IN_FLIGHT: list[tuple[str, Callable[[Life], object]]] = [
 ]
 
 
+@pytest.fixture(scope="module")
+def life(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Life]:
+    """Lived once; each test breaks it in a savepoint of its own."""
+    block: Any = transaction.atomic()
+    block._from_testcase = True  # as TestCase marks its own: what must be outermost in life may run inside
+    with django_db_blocker.unblock(), block:
+        assert connection.settings_dict["NAME"].startswith("test_")
+        yield Life()
+        transaction.set_rollback(True)
+
+
 def found(*, settled: bool = False) -> list[str]:
     return [finding.check.name for finding in broken(all_checks(), settled=settled)]
 
 
-def test_a_life_at_rest_is_whole() -> None:
-    Life()
-
+def test_a_life_at_rest_is_whole(life: Life) -> None:
     assert broken(all_checks(), settled=True) == []
     states = set(PaymentAttempt.objects.values_list("state", flat=True))
     assert states == {"captured", "voided", "declined"}
@@ -268,18 +278,18 @@ def test_a_life_at_rest_is_whole() -> None:
 
 
 @pytest.mark.parametrize(("name", "damage"), BREAKS)
-def test_what_is_broken_is_reported_and_nothing_else(name: str, damage: Callable[[Life], object]) -> None:
-    life = Life()
-
+def test_what_is_broken_is_reported_and_nothing_else(
+    life: Life, name: str, damage: Callable[[Life], object]
+) -> None:
     damage(life)
 
     assert found() == [name]
 
 
 @pytest.mark.parametrize(("name", "work"), IN_FLIGHT)
-def test_work_in_flight_has_a_grace_that_rest_has_not(name: str, work: Callable[[Life], object]) -> None:
-    life = Life()
-
+def test_work_in_flight_has_a_grace_that_rest_has_not(
+    life: Life, name: str, work: Callable[[Life], object]
+) -> None:
     work(life)
 
     assert found() == []
