@@ -107,3 +107,13 @@ def test_who_only_looks_does_not_cancel(booking: Booking) -> None:
     )
     booking.refresh_from_db()
     assert booking.status == "Confirmed"
+
+
+@pytest.mark.parametrize(
+    ("year", "status"), [("2026", 200), ("0", 400), ("99999", 400), ("-1", 400), ("x", 400), ("", 400)]
+)
+def test_a_year_that_is_none_is_no_failure_of_ours(
+    staff: Client, booking: Booking, year: str, status: int
+) -> None:
+    address = reverse("admin:bookings_booking_changelist")
+    assert staff.get(f"{address}?created_at__year={year}").status_code == status
