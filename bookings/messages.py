@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bookings.types import BookingLine, BookingView, CancelledView, PassengerView, SegmentView
+from bookings.types import (
+    BookingLine,
+    BookingView,
+    CancelledView,
+    ChargeView,
+    CouponView,
+    PassengerView,
+    SegmentView,
+)
 
 
 def booked_message(booking: BookingView) -> dict[str, Any]:
@@ -82,6 +90,7 @@ def booking_message(user_id: str, booking: BookingView) -> dict[str, Any]:
             }
             for refund in booking.refunds
         ],
+        "charges": [_charge(charge, booking.currency) for charge in booking.charges],
     }
 
 
@@ -90,7 +99,36 @@ def _due(booking: BookingView) -> dict[str, Any]:
 
 
 def _passenger(passenger: PassengerView) -> dict[str, Any]:
-    return {"givenName": passenger.given_name, "familyName": passenger.family_name, "type": passenger.type}
+    cancelled = {"isCancelled": True} if passenger.is_cancelled else {}
+    return {
+        "givenName": passenger.given_name,
+        "familyName": passenger.family_name,
+        "type": passenger.type,
+        **cancelled,
+    }
+
+
+def _coupon(coupon: CouponView) -> dict[str, Any]:
+    ticket = {"ticketNumber": coupon.ticket_number, "couponNumber": coupon.coupon_number}
+    return {
+        "passenger": coupon.passenger,
+        "price": coupon.price,
+        "status": coupon.status,
+        "refunded": coupon.refunded,
+        **(ticket if coupon.ticket_number else {}),
+    }
+
+
+def _charge(charge: ChargeView, currency: str) -> dict[str, Any]:
+    about = {"flightId": charge.flight_id, "passenger": charge.passenger}
+    return {
+        "kind": charge.kind,
+        "amount": charge.amount,
+        "currency": currency,
+        "refunded": charge.refunded,
+        "detail": charge.detail,
+        **{name: value for name, value in about.items() if value is not None},
+    }
 
 
 def _flight(segment: SegmentView) -> dict[str, Any]:
@@ -111,4 +149,5 @@ def _flight(segment: SegmentView) -> dict[str, Any]:
         "refundable": segment.refundable,
         "changeFee": segment.change_fee,
         "seats": [{"passenger": index, "seat": segment.seats[index]} for index in sorted(segment.seats)],
+        "coupons": [_coupon(coupon) for coupon in segment.coupons],
     }

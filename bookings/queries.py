@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from bookings.models import (
     Booking,
     BookingStatus,
+    Charge,
     Coupon,
     Passenger,
     PaymentAttempt,
@@ -22,6 +23,8 @@ from bookings.types import (
     Backlog,
     BookingLine,
     BookingView,
+    ChargeView,
+    CouponView,
     PassengerView,
     PaymentView,
     RefundView,
@@ -30,15 +33,17 @@ from bookings.types import (
 from flightbook.errors import NotFound
 from flights.public import FlightView, assigned_seats, flight_id, flights
 
-_SEGMENTS = Prefetch("segments", Segment.objects.order_by("position"))
+_STANDING = Segment.objects.exclude(status=Segment.Status.EXCHANGED).order_by("position")
+_SEGMENTS = Prefetch("segments", _STANDING)
 _IN_FULL = (
     Prefetch("passengers", Passenger.objects.order_by("position")),
     Prefetch(
         "segments",
-        Segment.objects.order_by("position").prefetch_related(
-            Prefetch("coupons", Coupon.objects.order_by("passenger__position"))
+        _STANDING.prefetch_related(
+            Prefetch("coupons", Coupon.objects.select_related("passenger").order_by("passenger__position"))
         ),
     ),
+    Prefetch("charges", Charge.objects.select_related("segment", "passenger").order_by("pk")),
     Prefetch("payments", PaymentAttempt.objects.order_by("pk").prefetch_related("refunds")),
 )
 
@@ -107,7 +112,12 @@ def _in_full(booking: Booking) -> BookingView:
         payment_due_by=booking.payment_due_by if booking.status == BookingStatus.HELD else None,
         created_at=booking.created_at,
         passengers=tuple(
-            PassengerView(passenger.given_name, passenger.family_name, passenger.type)
+            PassengerView(
+                passenger.given_name,
+                passenger.family_name,
+                passenger.type,
+                passenger.cancelled_at is not None,
+            )
             for passenger in booking.passengers.all()
         ),
         segments=_segments(booking),
@@ -120,6 +130,18 @@ def _in_full(booking: Booking) -> BookingView:
             for payment in payments
             for refund in payment.refunds.all()
         ),
+        charges=tuple(
+            ChargeView(
+                charge.kind,
+                charge.amount,
+                charge.refunded,
+                charge.detail,
+                None if charge.segment is None else flight_id(charge.segment.flight_id),
+                None if charge.passenger is None else charge.passenger.position,
+            )
+            for charge in booking.charges.all()
+        ),
+        version=booking.version,
     )
 
 
@@ -134,9 +156,22 @@ def _segments(booking: Booking) -> tuple[SegmentView, ...]:
             fare=row.fare,
             refundable=row.refundable,
             change_fee=row.change_fee,
-            coupons=tuple(coupon.price for coupon in row.coupons.all()),
+            coupons=tuple(_coupon(coupon) for coupon in row.coupons.all()),
             seats={passenger: seat for flight_pk, passenger, seat in held if flight_pk == row.flight_id},
             seats_claimed=row.seats_claimed,
+            status=row.status,
+            key=row.pk,
         )
         for row in rows
+    )
+
+
+def _coupon(row: Coupon) -> CouponView:
+    return CouponView(
+        passenger=row.passenger.position,
+        price=row.price,
+        status=row.status,
+        refunded=row.refunded,
+        ticket_number=row.ticket_number,
+        coupon_number=row.coupon_number,
     )

@@ -12,11 +12,13 @@ from flights.public import FlightView
 
 @dataclass(frozen=True)
 class PassengerView:
-    """`type` is adult, child or infant; an infant travels on a lap, without a seat."""
+    """`type` is adult, child or infant; an infant travels on a lap, without a seat. `is_cancelled`: this one
+    alone flies no more."""
 
     given_name: str
     family_name: str
     type: str
+    is_cancelled: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,23 +48,50 @@ class Order:
 
 
 @dataclass(frozen=True)
+class CouponView:
+    """One passenger's part of a segment. `passenger` is an index of the booking's; without a ticket (not paid
+    yet) `ticket_number` is empty."""
+
+    passenger: int
+    price: Decimal
+    status: str = "Open"
+    refunded: Decimal = Decimal(0)
+    ticket_number: str = ""
+    coupon_number: int | None = None
+
+
+@dataclass(frozen=True)
+class ChargeView:
+    """A fee or an ancillary service, paid beside the fares."""
+
+    kind: str
+    amount: Decimal
+    refunded: Decimal
+    detail: str
+    flight_id: str | None
+    passenger: int | None
+
+
+@dataclass(frozen=True)
 class SegmentView:
-    """One flight of a booking at the conditions it was sold at. `coupons`: each passenger's price, in their
-    order; `seats`: seat numbers by passenger's index; `seats_claimed`: what was taken from the cabin's
-    counter."""
+    """One flight of a booking at the conditions it was sold at. `coupons` in the order of their passengers;
+    `seats`: seat numbers by passenger's index; `seats_claimed`: what is taken from the cabin's counter while
+    it is Booked. `key` is the row's, for the operations; 0 where it has none yet."""
 
     flight: FlightView
     cabin: str
     fare: str
     refundable: bool
     change_fee: Decimal | None
-    coupons: tuple[Decimal, ...]
+    coupons: tuple[CouponView, ...]
     seats: dict[int, str]
     seats_claimed: int
+    status: str = "Booked"
+    key: int = 0
 
     @property
     def price(self) -> Decimal:
-        return sum(self.coupons, Decimal(0))
+        return sum((coupon.price for coupon in self.coupons), Decimal(0))
 
 
 @dataclass(frozen=True)
@@ -83,7 +112,9 @@ class RefundView:
 
 @dataclass(frozen=True)
 class BookingView:
-    """A booking in full. `total` is the sum of its coupons; `payment_due_by` is set while it is held."""
+    """A booking in full. `segments` are those that were not exchanged for others, in their order. `total` is
+    the sum of their coupons and of the charges: refunds stand beside it. `payment_due_by` is set while it is
+    held."""
 
     booking_id: str
     record_locator: str
@@ -98,6 +129,8 @@ class BookingView:
     segments: tuple[SegmentView, ...]
     payments: tuple[PaymentView, ...] = ()
     refunds: tuple[RefundView, ...] = ()
+    charges: tuple[ChargeView, ...] = ()
+    version: int = 1
 
 
 @dataclass(frozen=True)

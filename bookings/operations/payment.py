@@ -75,14 +75,13 @@ def authorise(attempt: PaymentAttempt, promise: Promise) -> Authorised:
 
 
 def _ask(bank: Gateway, attempt: PaymentAttempt) -> Approved | Declined:
+    payment = attempts.told(attempt)
     is_resumed = attempt.tries > 0
     if is_resumed:
-        known = bank.look_up(key=attempt.key)
+        known = bank.look_up(payment)
         if known is not None:
             return known
-    return bank.authorise(
-        key=attempt.key, amount=attempt.amount, currency=attempt.currency, token=attempt.token
-    )
+    return bank.authorise(payment)
 
 
 def _declined(attempt: PaymentAttempt, promise: Promise, verdict: Declined) -> Problem:

@@ -29,7 +29,7 @@ from bookings.models import Booking, BookingStatus, Coupon, Passenger, PaymentAt
 from bookings.payments import attempts
 from bookings.pricing import Quote
 from bookings.states import UNSOLD_PAYMENTS, State
-from bookings.types import BookingView, SegmentView
+from bookings.types import BookingView, CouponView, SegmentView
 from flights.public import assign_seats, claim_seats
 from subscriptions.public import follow
 
@@ -166,7 +166,7 @@ def _view(booking: Booking, quote: Quote) -> BookingView:
                 fare=segment.offer.code,
                 refundable=segment.offer.refundable,
                 change_fee=segment.offer.change_fee,
-                coupons=segment.coupons,
+                coupons=tuple(CouponView(index, price) for index, price in enumerate(segment.coupons)),
                 seats=dict(segment.seats),
                 seats_claimed=segment.seats_claimed,
             )

@@ -71,7 +71,7 @@ def _settle_payment(payment: PaymentAttempt) -> None:
 
 
 def _capture(payment: PaymentAttempt) -> None:
-    verdict = gateway(payment.gateway).capture(key=payment.key)
+    verdict = gateway(payment.gateway).capture(attempts.told(payment))
     if isinstance(verdict, Declined):
         again_after_deadlock(lambda: _undo_uncaptured(payment, verdict))
     else:
@@ -97,7 +97,7 @@ def _undo_uncaptured(payment: PaymentAttempt, refusal: Declined) -> None:
 def _end_unsold(payment: PaymentAttempt) -> None:
     """An attempt whose owner is gone. From `to_void` on no sale can take it; voiding refuses what might still
     come."""
-    verdict = gateway(payment.gateway).look_up(key=payment.key)
+    verdict = gateway(payment.gateway).look_up(attempts.told(payment))
     if isinstance(verdict, Declined):
         _move(payment, State.DECLINED, among=UNSOLD_PAYMENTS, detail=verdict.reason)
     elif _move(payment, State.TO_VOID, among=UNSOLD_PAYMENTS):
@@ -105,7 +105,7 @@ def _end_unsold(payment: PaymentAttempt) -> None:
 
 
 def _void(payment: PaymentAttempt) -> None:
-    verdict = gateway(payment.gateway).void(key=payment.key)
+    verdict = gateway(payment.gateway).void(attempts.told(payment))
     if isinstance(verdict, AlreadyCaptured):
         _refund_captured(payment)
     else:
@@ -147,7 +147,7 @@ def _settle_refund(refund: Refund) -> None:
     mine = Refund.objects.filter(pk=refund.pk, lease_token=refund.lease_token, state=Refund.State.REQUESTED)
     try:
         verdict = gateway(payment.gateway).refund(
-            key=payment.key, refund_key=refund.key, amount=refund.amount, currency=payment.currency
+            attempts.told(payment), refund_key=refund.key, amount=refund.amount
         )
     except GatewaySilent as silence:
         logger.warning("refund %s: the gateway is silent, try %s: %s", refund.key, refund.tries, silence)

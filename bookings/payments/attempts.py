@@ -20,6 +20,7 @@ from django.db.models.functions import Now
 
 from bookings.idempotency import Promise, lease_time
 from bookings.models import Booking, PaymentAttempt
+from bookings.payments.gateway import Payment
 from bookings.states import PAYMENT_TRANSITIONS, UNSOLD_PAYMENTS, State, sources
 from flightbook.errors import RequestInProgress
 
@@ -50,6 +51,18 @@ def start(
     )
     promise.link(attempt.pk)
     return attempt
+
+
+def told(attempt: PaymentAttempt) -> Payment:
+    """The attempt as its gateway is told of it."""
+    return Payment(
+        key=attempt.key,
+        amount=attempt.amount,
+        currency=attempt.currency,
+        token=attempt.token,
+        reference=attempt.reference,
+        created_at=attempt.created_at,
+    )
 
 
 def take_over(promise: Promise) -> PaymentAttempt | None:

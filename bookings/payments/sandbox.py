@@ -17,7 +17,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import F
 
 from bookings.models import SandboxPayment, SandboxRefund
-from bookings.payments.gateway import AlreadyCaptured, Approved, Declined, Gateway, GatewaySilent
+from bookings.payments.gateway import AlreadyCaptured, Approved, Declined, Gateway, GatewaySilent, Payment
 
 SUCCESS, DECLINED = "tok_success", "tok_declined"
 NO_ANSWER, NO_ANSWER_CHARGED = "tok_no_answer", "tok_no_answer_charged"
@@ -29,53 +29,58 @@ State = SandboxPayment.State
 class SandboxGateway(Gateway):
     name = "sandbox"
 
-    def authorise(self, *, key: uuid.UUID, amount: Decimal, currency: str, token: str) -> Approved | Declined:
-        if token == NO_ANSWER:
+    def authorise(self, payment: Payment) -> Approved | Declined:
+        if payment.token == NO_ANSWER:
             raise GatewaySilent("The sandbox was told not to answer.")
-        state = State.AUTHORISED if token in _GOOD else State.DECLINED
-        new = SandboxPayment(key=key, token=token, amount=amount, currency=currency, state=state)
+        new = SandboxPayment(
+            key=payment.key,
+            token=payment.token,
+            amount=payment.amount,
+            currency=payment.currency,
+            state=State.AUTHORISED if payment.token in _GOOD else State.DECLINED,
+        )
         with _own_transaction():
             SandboxPayment.objects.bulk_create([new], ignore_conflicts=True)
-            payment = SandboxPayment.objects.get(key=key)
-        if token == NO_ANSWER_CHARGED:
+            known = SandboxPayment.objects.get(key=payment.key)
+        if payment.token == NO_ANSWER_CHARGED:
             raise GatewaySilent("The sandbox was told to lose its answer.")
-        return _verdict(payment)
+        return _verdict(known)
 
-    def look_up(self, *, key: uuid.UUID) -> Approved | Declined | None:
+    def look_up(self, payment: Payment) -> Approved | Declined | None:
         with _own_transaction():
-            payment = SandboxPayment.objects.filter(key=key).first()
-        return None if payment is None else _verdict(payment)
+            known = SandboxPayment.objects.filter(key=payment.key).first()
+        return None if known is None else _verdict(known)
 
-    def capture(self, *, key: uuid.UUID) -> Approved | Declined:
+    def capture(self, payment: Payment) -> Approved | Declined:
         with _own_transaction():
-            mine = SandboxPayment.objects.filter(key=key)
+            mine = SandboxPayment.objects.filter(key=payment.key)
             mine.filter(state=State.AUTHORISED).exclude(token=CAPTURE_REFUSED).update(state=State.CAPTURED)
-            payment = mine.filter(state=State.CAPTURED).first()
-        return Declined("The bank refused the capture.") if payment is None else Approved(_reference(payment))
+            taken = mine.filter(state=State.CAPTURED).first()
+        return Declined("The bank refused the capture.") if taken is None else Approved(_reference(taken))
 
-    def void(self, *, key: uuid.UUID) -> Approved | AlreadyCaptured:
+    def void(self, payment: Payment) -> Approved | AlreadyCaptured:
         # For a key never heard of this leaves a voided payment of nothing, which a later `authorise` finds.
-        nothing = SandboxPayment(key=key, amount=Decimal(0), currency="XXX", state=State.VOIDED)
+        nothing = SandboxPayment(key=payment.key, amount=Decimal(0), currency="XXX", state=State.VOIDED)
         with _own_transaction():
             SandboxPayment.objects.bulk_create([nothing], ignore_conflicts=True)
-            SandboxPayment.objects.filter(key=key, state=State.AUTHORISED).update(state=State.VOIDED)
-            payment = SandboxPayment.objects.get(key=key)
-        reference = _reference(payment)
-        return AlreadyCaptured(reference) if payment.state == State.CAPTURED else Approved(reference)
+            mine = SandboxPayment.objects.filter(key=payment.key)
+            mine.filter(state=State.AUTHORISED).update(state=State.VOIDED)
+            known = mine.get()
+        reference = _reference(known)
+        return AlreadyCaptured(reference) if known.state == State.CAPTURED else Approved(reference)
 
-    def refund(
-        self, *, key: uuid.UUID, refund_key: uuid.UUID, amount: Decimal, currency: str
-    ) -> Approved | Declined:
+    def refund(self, payment: Payment, *, refund_key: uuid.UUID, amount: Decimal) -> Approved | Declined:
         with _own_transaction():
-            payment = SandboxPayment.objects.select_for_update().filter(key=key, state=State.CAPTURED).first()
-            if payment is None or payment.currency != currency:
+            captured = SandboxPayment.objects.filter(key=payment.key, state=State.CAPTURED)
+            taken = captured.select_for_update().first()
+            if taken is None or taken.currency != payment.currency:
                 return Declined("There is no such captured payment.")
             if SandboxRefund.objects.filter(key=refund_key).exists():
                 return Approved(f"sandbox-refund-{refund_key}")
-            if payment.refunded + amount > payment.amount:
+            if taken.refunded + amount > taken.amount:
                 return Declined("More than was taken.")
-            SandboxRefund.objects.create(key=refund_key, payment=payment, amount=amount)
-            SandboxPayment.objects.filter(pk=payment.pk).update(refunded=F("refunded") + amount)
+            SandboxRefund.objects.create(key=refund_key, payment=taken, amount=amount)
+            captured.update(refunded=F("refunded") + amount)
         return Approved(f"sandbox-refund-{refund_key}")
 
 

@@ -6,14 +6,15 @@ import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Permission
+from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
 from accounts.tests.factories import make_user
-from bookings.models import Booking
+from bookings.models import Booking, Charge, Disruption, LedgerEntry, Quote
 from bookings.public import settle_payments
-from bookings.tests.factories import Traveller, available
+from bookings.tests.factories import Traveller, available, payment_of
 from flights.tests.factories import make_flight
 
 pytestmark = pytest.mark.django_db
@@ -39,7 +40,34 @@ def booking() -> Booking:
     settle_payments()
     traveller.cancel(Booking.objects.get(public_id=other.json()["bookingId"]))
     settle_payments()
+    one_of_each(made)
     return made
+
+
+def one_of_each(booking: Booking) -> None:
+    """Rows that this booking's own life has not brought about."""
+    segment = booking.segments.get()
+    Charge.objects.create(booking=booking, segment=segment, kind=Charge.Kind.SEAT, amount=12)
+    Quote.objects.create(
+        booking=booking,
+        booking_version=1,
+        kind="change",
+        terms={},
+        amount=1,
+        currency="USD",
+        expires_at=Now(),
+    )
+    Disruption.objects.create(booking=booking, flight_id=segment.flight_id, sequence=1, kind="moved")
+    if not LedgerEntry.objects.exists():
+        LedgerEntry.objects.create(
+            booking=booking,
+            payment=payment_of(booking),
+            event="authorised",
+            debit="authorised",
+            credit="sales",
+            amount=booking.total,
+            currency="USD",
+        )
 
 
 @pytest.mark.parametrize("model", MODELS)

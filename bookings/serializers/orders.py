@@ -1,4 +1,4 @@
-"""JSON's shape of bookings: what a request may say, and what the documents tell of the answers."""
+"""An order: what `POST /book-flight` may say."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from typing import Any
 
 from rest_framework import serializers
 
-from bookings.models import BookingStatus, Passenger, PaymentAttempt, PaymentMethod, Refund
+from bookings.models import Passenger, PaymentMethod
 from flightbook.errors import FieldError, Invalid
 from flightbook.http.serializers import ApiSerializer, ChoiceField, IntegerField, MoneyField, StringField
 from flights.public import Cabin
 
 MOST_FLIGHTS, MOST_PASSENGERS = 6, 9
-CARDS = [(PaymentMethod.CREDIT_CARD, "Credit card"), (PaymentMethod.DEBIT_CARD, "Debit card")]
 
 
 class PassengerBody(ApiSerializer):
@@ -78,20 +77,6 @@ class BookFlightBody(ApiSerializer):
         return attrs
 
 
-class PayBookingBody(ApiSerializer):
-    user_id = StringField(max_length=40)
-    booking_id = StringField(max_length=40)
-    payment_method = ChoiceField(choices=CARDS)
-    payment_token = StringField(
-        max_length=200, required=False, help_text="What the gateway knows the card by"
-    )
-
-
-class CancelBookingBody(ApiSerializer):
-    user_id = StringField(max_length=40)
-    booking_id = StringField(max_length=40)
-
-
 def flight_ids(attrs: dict[str, Any]) -> list[str]:
     """The flights of a validated `BookFlightBody`."""
     return attrs["flight_ids"] if "flight_ids" in attrs else [attrs["flight_id"]]
@@ -146,108 +131,3 @@ def _seat_faults(attrs: dict[str, Any]) -> list[FieldError]:
             faults.append(FieldError(f"/seats/{index}", "duplicate", "A seat or a passenger stands twice."))
         taken |= {(flight, passenger), (flight, wish["seat"])}
     return faults
-
-
-class PassengerAnswer(ApiSerializer):
-    given_name = StringField()
-    family_name = StringField()
-    type = ChoiceField(choices=Passenger.Type.choices)
-
-
-class SeatAnswer(ApiSerializer):
-    passenger = IntegerField()
-    seat = StringField()
-
-
-class BookedFlightAnswer(ApiSerializer):
-    flight_id = StringField()
-    flight_number = StringField()
-    from_ = StringField()
-    to = StringField()
-    departure = serializers.DateTimeField()
-    arrival = serializers.DateTimeField()
-    departure_local = serializers.DateTimeField()
-    arrival_local = serializers.DateTimeField()
-    status = StringField()
-    cabin = ChoiceField(choices=Cabin.choices)
-    fare = StringField()
-    price = MoneyField()
-    refundable = serializers.BooleanField()
-    change_fee = MoneyField(allow_null=True)
-    seats = SeatAnswer(many=True)
-
-
-class BookedAnswer(ApiSerializer):
-    message = StringField()
-    booking_id = StringField()
-    flight_id = StringField()
-    price = MoneyField()
-    record_locator = StringField()
-    status = ChoiceField(choices=BookingStatus.choices)
-    currency = StringField()
-    payment_due_by = serializers.DateTimeField(required=False, help_text="Of a hold")
-    passengers = PassengerAnswer(many=True)
-    flights = BookedFlightAnswer(many=True)
-
-
-class RefundAnswer(ApiSerializer):
-    amount = MoneyField()
-    currency = StringField()
-    reason = StringField()
-
-
-class CancelledAnswer(ApiSerializer):
-    message = StringField()
-    booking_id = StringField()
-    status = ChoiceField(choices=BookingStatus.choices)
-    refund = RefundAnswer()
-
-
-class BookingLineAnswer(ApiSerializer):
-    booking_id = StringField()
-    flight_id = StringField()
-    status = ChoiceField(choices=BookingStatus.choices)
-    departure = serializers.DateTimeField()
-    record_locator = StringField()
-    price = MoneyField()
-    currency = StringField()
-    flights = serializers.ListField(child=StringField())
-
-
-class BookingsAnswer(ApiSerializer):
-    user_id = StringField()
-    bookings = BookingLineAnswer(many=True)
-    next = StringField(required=False, help_text="The address of the next page; absent on the last")
-
-
-class PaymentAnswer(ApiSerializer):
-    status = ChoiceField(choices=PaymentAttempt.State.choices)
-    amount = MoneyField()
-    currency = StringField()
-    created_at = serializers.DateTimeField()
-
-
-class BookingRefundAnswer(ApiSerializer):
-    status = ChoiceField(choices=Refund.State.choices)
-    amount = MoneyField()
-    currency = StringField()
-    reason = StringField()
-    created_at = serializers.DateTimeField()
-
-
-class BookingAnswer(ApiSerializer):
-    user_id = StringField()
-    booking_id = StringField()
-    flight_id = StringField()
-    price = MoneyField()
-    record_locator = StringField()
-    status = ChoiceField(choices=BookingStatus.choices)
-    currency = StringField()
-    departure = serializers.DateTimeField()
-    created_at = serializers.DateTimeField()
-    payment_method = ChoiceField(choices=PaymentMethod.choices)
-    payment_due_by = serializers.DateTimeField(required=False, help_text="Of a hold")
-    passengers = PassengerAnswer(many=True)
-    flights = BookedFlightAnswer(many=True)
-    payments = PaymentAnswer(many=True)
-    refunds = BookingRefundAnswer(many=True)

@@ -1,62 +1,24 @@
-"""Bookings in the admin: to look up, and to cancel by the API's own operation. Nothing is edited by hand."""
+"""A booking with all that belongs to it, and its cancellation by the API's own operation."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
+from bookings.admin.base import ReadOnlyAdmin, ReadOnlyInline
 from bookings.idempotency import Promise
-from bookings.models import (
-    Booking,
-    Coupon,
-    IdempotencyKey,
-    Passenger,
-    PaymentAttempt,
-    Refund,
-    SandboxPayment,
-    SandboxRefund,
-    Segment,
-)
+from bookings.models import Booking, Charge, Coupon, LedgerEntry, Passenger, PaymentAttempt, Segment
 from bookings.operations import cancel_booking
 from flightbook.errors import Problem
 
-if TYPE_CHECKING:
-    _ModelAdmin = admin.ModelAdmin[Any]
-    _TabularInline = admin.TabularInline[Any, Model]
-else:
-    _ModelAdmin, _TabularInline = admin.ModelAdmin, admin.TabularInline
-
 CANCEL_PERMISSION = "bookings.act_for_others"
-
-
-class _ReadOnly:
-    """Rows that operations write: an edit by hand would break what they promise."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class ReadOnlyAdmin(_ReadOnly, _ModelAdmin):
-    list_per_page = 50
-    show_full_result_count = False
-
-
-class ReadOnlyInline(_ReadOnly, _TabularInline):
-    extra = 0
-    show_change_link = True
 
 
 class PassengerInline(ReadOnlyInline):
@@ -66,12 +28,22 @@ class PassengerInline(ReadOnlyInline):
 
 class SegmentInline(ReadOnlyInline):
     model = Segment
-    fields = ("position", "flight", "cabin", "fare", "refundable", "seats_claimed")
+    fields = ("position", "flight", "cabin", "fare", "refundable", "seats_claimed", "status")
+
+
+class ChargeInline(ReadOnlyInline):
+    model = Charge
+    fields = ("kind", "amount", "refunded", "detail", "created_at")
 
 
 class PaymentInline(ReadOnlyInline):
     model = PaymentAttempt
     fields = ("state", "amount", "currency", "gateway", "reference", "detail", "created_at")
+
+
+class LedgerInline(ReadOnlyInline):
+    model = LedgerEntry
+    fields = ("created_at", "event", "debit", "credit", "amount", "currency", "payment", "refund")
 
 
 @admin.register(Booking)
@@ -86,7 +58,7 @@ class BookingAdmin(ReadOnlyAdmin):
         "passengers__family_name",
     )
     list_select_related = ("user",)
-    inlines = (PassengerInline, SegmentInline, PaymentInline)
+    inlines = (PassengerInline, SegmentInline, ChargeInline, PaymentInline, LedgerInline)
     actions = ("cancel_selected",)
 
     def get_urls(self) -> list[URLPattern]:
@@ -158,57 +130,15 @@ class SegmentAdmin(ReadOnlyAdmin):
 
 @admin.register(Coupon)
 class CouponAdmin(ReadOnlyAdmin):
-    list_display = ("segment", "passenger", "price")
-    list_filter = ("segment__cabin", "segment__fare")
-    search_fields = ("segment__booking__record_locator", "passenger__family_name")
+    list_display = ("segment", "passenger", "price", "status", "refunded", "ticket_number", "coupon_number")
+    list_filter = ("status", "segment__cabin", "segment__fare")
+    search_fields = ("ticket_number", "segment__booking__record_locator", "passenger__family_name")
     list_select_related = ("segment", "passenger")
 
 
-@admin.register(PaymentAttempt)
-class PaymentAttemptAdmin(ReadOnlyAdmin):
-    list_display = (
-        "key",
-        "booking",
-        "user",
-        "state",
-        "amount",
-        "currency",
-        "tries",
-        "lease_until",
-        "created_at",
-    )
-    list_filter = ("state", "gateway", "created_at")
-    search_fields = ("key", "reference", "booking__record_locator", "user__username")
-    list_select_related = ("booking", "user")
-
-
-@admin.register(Refund)
-class RefundAdmin(ReadOnlyAdmin):
-    list_display = ("key", "payment", "state", "amount", "reason", "tries", "created_at", "done_at")
-    list_filter = ("state", "reason", "created_at")
-    search_fields = ("key", "reference", "payment__booking__record_locator")
-    list_select_related = ("payment",)
-
-
-@admin.register(IdempotencyKey)
-class IdempotencyKeyAdmin(ReadOnlyAdmin):
-    list_display = ("key", "user", "status", "lease_until", "created_at")
-    list_filter = ("status", "created_at")
-    search_fields = ("key", "user__username")
-    list_select_related = ("user",)
-    exclude = ("body",)
-
-
-@admin.register(SandboxPayment)
-class SandboxPaymentAdmin(ReadOnlyAdmin):
-    list_display = ("key", "state", "amount", "currency", "refunded", "created_at")
-    list_filter = ("state", "created_at")
-    search_fields = ("key", "token")
-
-
-@admin.register(SandboxRefund)
-class SandboxRefundAdmin(ReadOnlyAdmin):
-    list_display = ("key", "payment", "amount", "created_at")
-    list_filter = ("created_at",)
-    search_fields = ("key", "payment__key")
-    list_select_related = ("payment",)
+@admin.register(Charge)
+class ChargeAdmin(ReadOnlyAdmin):
+    list_display = ("booking", "kind", "amount", "refunded", "detail", "created_at")
+    list_filter = ("kind", "created_at")
+    search_fields = ("booking__record_locator",)
+    list_select_related = ("booking",)
