@@ -11,7 +11,11 @@ ARGS :=
 UPGRADE :=
 
 VENV := .venv
+KUBERNETES := var/kubernetes-validate
 STAMP := $(VENV)/.installed
+# GPL, and not a package of ours: an environment of its own, out of which it is only ever run.
+LOCALSTRIPE := .venv-localstripe
+LOCALSTRIPE_VERSION := 1.15.10
 PY := $(VENV)/bin/python
 KEPT := $(PY) -m flightbook.embedded --
 EPHEMERAL := $(PY) -m flightbook.embedded --ephemeral --
@@ -19,7 +23,7 @@ SETTINGS := $(PY) -m flightbook.embedded --no-servers --
 LOCK := $(VENV)/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes -q \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
-.PHONY: help run demo manage test check lock reset clean gateway-test compose-proof
+.PHONY: help run demo manage test states check lock reset clean gateway-test compose-proof updates-proof bench-updates updates-abuse stripe-test
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
@@ -38,12 +42,16 @@ test: $(STAMP) ## run the tests, in parallel (WORKERS=0 for one process, ARGS= f
 	@export PYTEST_PLUGINS=flightbook.tests.parallel; \
 	exec $(EPHEMERAL) $(PY) -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal $(ARGS)
 
+states: $(STAMP) ## draw docs/states.md from the tables of states
+	@$(SETTINGS) $(PY) manage.py statemachine > docs/states.md.new && mv docs/states.md.new docs/states.md
+
 check: $(STAMP) ## lint, types, import contracts, migration drift, then the tests
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(SETTINGS) $(PY) -m mypy --cache-dir=/dev/null . # the Django plugin crashes on a cache of older models
 	$(SETTINGS) $(VENV)/bin/lint-imports
 	$(EPHEMERAL) $(PY) manage.py makemigrations --check --dry-run
+	$(SETTINGS) $(PY) manage.py lint_migrations
 	@$(MAKE) --no-print-directory test
 
 gateway-test: ## test the gateway's JavaScript (wants node)
@@ -53,9 +61,33 @@ compose-proof: $(STAMP) ## bring the composed system up, use it, take it apart (
 	docker compose --env-file .env.example build
 	@exec $(PY) -m bench.compose_proof $(ARGS)
 
+updates-proof: $(STAMP) ## prove that no update is lost: followers, faults, and the log compared (ARGS="--short")
+	@exec $(PY) -m bench.updates $(ARGS)
+
+bench-updates: $(STAMP) ## measure the fan-out of updates against a raw broadcast; writes docs/benchmarks/
+	@exec $(PY) -m bench.updates.fanout $(ARGS)
+
+updates-abuse: $(STAMP) ## measure what abusive WebSocket clients do to the others
+	@exec $(PY) -m bench.updates.abuse $(ARGS)
+
+stripe-test: $(STAMP) $(LOCALSTRIPE)/bin/localstripe ## try the Stripe adapter on localstripe, a stand-in for Stripe
+	@exec $(EPHEMERAL) $(PY) -m pytest bookings/tests/test_localstripe.py bookings/tests/test_stripe.py $(ARGS)
+
+$(LOCALSTRIPE)/bin/localstripe:
+	@$(PYTHON) -m venv $(LOCALSTRIPE)
+	@$(LOCALSTRIPE)/bin/pip install --quiet --disable-pip-version-check localstripe==$(LOCALSTRIPE_VERSION)
+
+kubernetes-check: ## hold the Kubernetes files against the API's schemas (wants kubectl)
+	@test -x $(KUBERNETES)/bin/kubernetes-validate || { $(PYTHON) -m venv $(KUBERNETES) && \
+	$(KUBERNETES)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r docker/kubernetes/requirements.txt; }
+	kubectl kustomize docker/kubernetes/example >var/kubernetes.yaml
+	$(KUBERNETES)/bin/kubernetes-validate --strict --kubernetes-version 1.34 var/kubernetes.yaml
+
 lock: $(STAMP) ## renew both requirements files from pyproject.toml (UPGRADE=1 for the newest versions)
 	$(LOCK) -o requirements.txt
 	$(LOCK) --group dev -c requirements.txt -o requirements-dev.txt
+	$(VENV)/bin/uv pip compile docker/kubernetes/requirements.in --universal --python-version 3.11 --generate-hashes -q \
+	--custom-compile-command "make lock" -o docker/kubernetes/requirements.txt
 
 reset: $(STAMP) ## remove the data of `make run`: the next one begins anew
 	@exec $(PY) -m flightbook.embedded --reset

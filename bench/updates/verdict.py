@@ -1,0 +1,137 @@
+"""What the followers heard against the log: nothing lost, doubled or out of order (and how late)."""
+
+from __future__ import annotations
+
+import statistics
+from array import array
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import psycopg2
+
+_LATE = 1.0
+_EXAMPLES = 5
+_WINDOW = 8.0  # ends before the next fault
+_COLUMNS = {"follower": "i", "flight": "i", "sequence": "i", "arrival": "d"}
+
+
+@dataclass(frozen=True)
+class Death:
+    """A death of Redis: instants by the wall clock. `last_of`: the flight whose last update fell into it."""
+
+    killed: float
+    restarted: float
+    last_of: int
+
+
+@dataclass
+class Verdict:
+    followed: int = 0
+    delivered: int = 0
+    lost: int = 0
+    doubled: int = 0
+    disordered: int = 0
+    resets: int = 0
+    problems: list[str] = field(default_factory=list)
+    closes: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    delays: list[float] = field(default_factory=list)
+    examples: list[str] = field(default_factory=list)
+    caught_up: list[float] = field(default_factory=list)
+    quick_again: list[float] = field(default_factory=list)
+
+    @property
+    def is_clean(self) -> bool:
+        return not (self.lost or self.doubled or self.disordered or self.resets)
+
+    def note(self, example: str) -> None:
+        if len(self.examples) < _EXAMPLES:
+            self.examples.append(example)
+
+
+Log = Mapping[int, Mapping[int, float]]
+
+
+def read_log(connection: psycopg2.extensions.connection) -> Log:
+    """When each update of each flight was recorded."""
+    log: dict[int, dict[int, float]] = defaultdict(dict)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT flight_id, sequence, extract(epoch FROM recorded_at)::float8 FROM flights_flightupdate"
+        )
+        for flight, sequence, recorded in cursor.fetchall():
+            log[flight][sequence] = recorded
+    return log
+
+
+def judge(
+    results: Sequence[Path], follows: Mapping[str, Sequence[int]], log: Log, deaths: Sequence[Death]
+) -> Verdict:
+    verdict = Verdict()
+    deliveries: list[tuple[float, float]] = []
+    heard: dict[tuple[int, int], int] = {}
+    for path in results:
+        _read(path, verdict, heard, deliveries, log)
+    for number, flights in follows.items():
+        for flight in flights:
+            verdict.followed += 1
+            last, expected = heard.get((int(number), flight), -1), max(log.get(flight, {0: 0.0}))
+            if last < expected:
+                verdict.lost += expected - last
+                verdict.note(f"follower {number} of FL{flight} ends at {last}, the log at {expected}")
+    verdict.delays = sorted(arrival - recorded for recorded, arrival in deliveries)
+    for death in deaths:
+        _recovery(death, deliveries, verdict)
+    return verdict
+
+
+def _read(
+    path: Path,
+    verdict: Verdict,
+    heard: dict[tuple[int, int], int],
+    deliveries: list[tuple[float, float]],
+    log: Log,
+) -> None:
+    found = msgspec.msgpack.decode(path.read_bytes())
+    columns = [array(kind, found[name]) for name, kind in _COLUMNS.items()]
+    verdict.resets += found["resets"]
+    verdict.problems += found["problems"]
+    for code, count in found["closes"].items():
+        verdict.closes[code] += count
+    for follower, flight, sequence, arrival in zip(*columns, strict=True):
+        key = (int(follower), int(flight))
+        last = heard.get(key)
+        if last is not None:  # what comes first is the state, not an update
+            verdict.delivered += 1
+            _compare(verdict, key, last, int(sequence))
+            deliveries.append((log[key[1]][int(sequence)], arrival))
+        heard[key] = max(int(sequence), last if last is not None else -1)
+
+
+def _compare(verdict: Verdict, key: tuple[int, int], last: int, sequence: int) -> None:
+    if sequence == last + 1:
+        return
+    follower, flight = key
+    verdict.note(f"follower {follower} of FL{flight} heard {sequence} after {last}")
+    if sequence > last:
+        verdict.lost += sequence - last - 1
+    elif sequence == last:
+        verdict.doubled += 1
+    else:
+        verdict.disordered += 1
+
+
+def _recovery(death: Death, deliveries: Sequence[tuple[float, float]], verdict: Verdict) -> None:
+    """Until what was recorded before the restart was heard; until the median is under a second again."""
+    behind = [
+        arrival for recorded, arrival in deliveries if death.killed - 2 < recorded < death.restarted < arrival
+    ]
+    verdict.caught_up.append(max(behind, default=death.restarted) - death.restarted)
+    by_second: dict[int, list[float]] = defaultdict(list)
+    for recorded, arrival in deliveries:
+        if 0 <= recorded - death.restarted < _WINDOW:
+            by_second[int(recorded - death.restarted)].append(arrival - recorded)
+    slow = [second for second, delays in by_second.items() if statistics.median(delays) >= _LATE]
+    verdict.quick_again.append(max(slow) + 1.0 if slow else 0.0)
