@@ -6,9 +6,12 @@ from __future__ import annotations
 from flightbook.invariants import Check
 from flights.transitions import ON_SALE
 
-# A SELECT for the audits of apps above: the seats that are gone from each counter.
+# A SELECT for the audits of apps above: the seats that are gone from each counter. What may be sold at all is
+# capacity and overbooking; what was sold beyond it, before the aircraft became smaller, is the excess.
 SEATS_GONE = """
-SELECT flight_id, cabin, capacity::int AS capacity, available::int AS available FROM flights_cabininventory
+SELECT flight_id, cabin, capacity::int AS capacity, available::int AS available,
+       capacity + overbooking + excess - available AS gone
+  FROM flights_cabininventory
 """
 # Likewise: the seat numbers that are held now, and by whom.
 SEATS_HELD = """
@@ -16,15 +19,31 @@ SELECT flight_id, seat, cabin, holder, passenger::int AS passenger
   FROM flights_seatassignment
  WHERE released_at IS NULL
 """
+# Likewise: the flights that are cancelled, and since when.
+CANCELLED_SINCE = """
+SELECT f.id AS flight_id, u.recorded_at AS since
+  FROM flights_flight AS f
+  JOIN flights_flightupdate AS u ON u.flight_id = f.id AND u.sequence = f.sequence
+ WHERE f.status = 'Cancelled'
+"""
 _ON_SALE = ", ".join(f"'{status}'" for status in sorted(ON_SALE))
 
 _COUNTERS = (
     Check(
         name="flights.counter_in_bounds",
-        rule="a cabin has no fewer seats left than none, and no more than it has",
+        rule="a cabin has no fewer seats left than none, and no more than its capacity and its overbooking",
         rows="""
-        SELECT format('FL%%s %%s: %%s of %%s', flight_id, cabin, available, capacity),
-               available BETWEEN 0 AND capacity
+        SELECT format('FL%%s %%s: %%s of %%s + %%s', flight_id, cabin, available, capacity, overbooking),
+               available BETWEEN 0 AND capacity + overbooking AND overbooking >= 0
+          FROM flights_cabininventory
+        """,
+    ),
+    Check(
+        name="flights.excess_sells_nothing",
+        rule="a cabin with more travellers than it may have sells nothing",
+        rows="""
+        SELECT format('FL%%s %%s: %%s left, %%s too many', flight_id, cabin, available, excess),
+               excess = 0 OR (excess > 0 AND available = 0)
           FROM flights_cabininventory
         """,
     ),
@@ -69,6 +88,18 @@ _SEATS = (
           JOIN flights_flight AS f ON f.id = s.flight_id
           LEFT JOIN flights_cabinlayout AS l ON l.aircraft_type_id = f.aircraft_type_id AND l.cabin = s.cabin
          WHERE s.released_at IS NULL
+        """,
+    ),
+    Check(
+        name="flights.displaced_is_work_or_settled",
+        rule="who lost a seat to a change of aircraft and was not settled has no seat on the flight",
+        rows="""
+        SELECT format('FL%%s %%s: %%s #%%s has %%s', d.flight_id, d.seat, d.holder, d.passenger, s.seat),
+               d.settled_at IS NOT NULL OR s.id IS NULL
+          FROM flights_displacedseat AS d
+          LEFT JOIN flights_seatassignment AS s
+            ON s.flight_id = d.flight_id AND s.holder = d.holder AND s.passenger = d.passenger
+           AND s.released_at IS NULL
         """,
     ),
 )

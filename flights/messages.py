@@ -8,7 +8,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flights.identifiers import flight_id
-from flights.types import CabinView, FareOffer, FlightView, FoundFlight, SeatMapCabin, UpdateView
+from flights.types import (
+    CabinView,
+    FareOffer,
+    FlightView,
+    FoundFlight,
+    SeatMapCabin,
+    TelegramAnswer,
+    UpdateView,
+)
 
 
 def update_message(view: UpdateView, log: str) -> dict[str, Any]:
@@ -20,6 +28,7 @@ def update_message(view: UpdateView, log: str) -> dict[str, Any]:
         "reason": view.reason or None,
         "sequence": view.sequence,
         "log": log,
+        "updateId": update_id(view, log),
         "occurredAt": utc_text(view.occurred_at),
         "delayMinutes": view.delay_minutes,
         "departure": utc_text(view.departure),
@@ -29,6 +38,11 @@ def update_message(view: UpdateView, log: str) -> dict[str, Any]:
         "gate": view.gate or None,
         "terminal": view.terminal or None,
     }
+
+
+def update_id(view: UpdateView, log: str) -> str:
+    """``FL12-x7Kq-5``: what the update goes by on every way that it takes."""
+    return f"{flight_id(view.flight_pk)}-{log}-{view.sequence}"
 
 
 def delay_duration(minutes: int | None) -> str | None:
@@ -104,6 +118,24 @@ def flight_message(
     }
 
 
+def telegram_message(answer: TelegramAnswer, log: str) -> dict[str, Any]:
+    """What became of one telegram."""
+    optional = {
+        "type": answer.kind or None,
+        "flight": answer.flight or None,
+        "flightId": flight_id(answer.flight_pk) if answer.flight_pk is not None else None,
+        "position": answer.column,
+        "expected": answer.expected or None,
+    }
+    return {
+        "line": answer.line,
+        "outcome": answer.outcome,
+        "detail": answer.detail,
+        "updates": [update_message(update, log) for update in answer.updates],
+        **{name: value for name, value in optional.items() if value is not None},
+    }
+
+
 def seat_map_message(flight_pk: int, cabins: Sequence[SeatMapCabin]) -> dict[str, Any]:
     """Every seat of the flight, row by row."""
     return {"flightId": flight_id(flight_pk), "cabins": [_seat_map_cabin(cabin) for cabin in cabins]}
@@ -114,6 +146,7 @@ def _seat_map_cabin(cabin: SeatMapCabin) -> dict[str, Any]:
         "cabin": cabin.cabin,
         "seatsLeft": cabin.seats_left,
         "letters": cabin.letters,
+        "chargingFares": list(cabin.charging_fares),
         "rows": [
             {"row": row, "seats": [_seat(cabin, row, letter) for letter in cabin.letters]}
             for row in cabin.rows
@@ -121,9 +154,19 @@ def _seat_map_cabin(cabin: SeatMapCabin) -> dict[str, Any]:
     }
 
 
-def _seat(cabin: SeatMapCabin, row: int, letter: str) -> dict[str, str]:
+def _seat(cabin: SeatMapCabin, row: int, letter: str) -> dict[str, Any]:
     seat = f"{row}{letter}"
-    return {"seat": seat, "letter": letter, "state": "taken" if seat in cabin.taken else "free"}
+    zone = next((zone for zone in cabin.zones if row in zone.rows), None)
+    is_at_window = letter in (cabin.letters[0], cabin.letters[-1])
+    words = [*(["window"] if is_at_window else []), *(zone.characteristics if zone else ())]
+    price = {"price": zone.price, "currency": zone.currency} if zone and cabin.charging_fares else {}
+    return {
+        "seat": seat,
+        "letter": letter,
+        "state": "taken" if seat in cabin.taken else "free",
+        "characteristics": words,
+        **price,
+    }
 
 
 def _local_text(moment: dt.datetime, zone: str) -> str:

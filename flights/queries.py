@@ -14,7 +14,7 @@ from django.utils import timezone
 from flightbook.errors import NotFound
 from flights.identifiers import flight_id
 from flights.models import Airline, Airport, Flight, FlightUpdate, UpdateLog
-from flights.types import FlightView, Origin, UpdateView
+from flights.types import FlightView, Origin, Schedule, UpdateView
 
 # A board shows a flight until a little after it has left, and those of the day to come.
 LINGERS = dt.timedelta(minutes=10)
@@ -148,7 +148,24 @@ def update_view(row: FlightUpdate) -> UpdateView:
         estimated_arrival=row.estimated_arrival,
         occurred_at=row.occurred_at,
         recorded_at=row.recorded_at,
+        is_rescheduled=row.departure_before is not None,
     )
+
+
+def schedules(flight_pk: int) -> list[Schedule]:
+    """Every schedule that the flight was sold by, in their order; the last is the present one.
+
+    Raises:
+        NotFound
+    """
+    moves = FlightUpdate.objects.filter(flight_id=flight_pk, departure_before__isnull=False)
+    state = update_state(flight_pk)
+    former = [
+        Schedule(row.recorded_at, row.departure_before, row.arrival_before)
+        for row in moves.order_by("sequence")
+        if row.departure_before and row.arrival_before
+    ]
+    return [*former, Schedule(None, state.departure, state.arrival)]
 
 
 def sequences(flight_pks: Collection[int]) -> dict[int, int]:
@@ -173,6 +190,7 @@ def _flight_view(row: Flight) -> FlightView:
         flight_id=flight_id(row.pk),
         airline_code=row.airline_id,
         airline_name=row.airline.name,
+        ticketing_code=row.airline.ticketing_code,
         flight_number=row.designator,
         origin=row.origin_id,
         destination=row.destination_id,

@@ -8,8 +8,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from django.db import connection
+from django.db import connections
 
+from flightbook.replica import read_public
 from flights.identifiers import flight_id
 from flights.places import place_parameters
 from flights.transitions import ON_SALE
@@ -64,9 +65,14 @@ _offers = msgspec.json.Decoder(list[FareOffer], strict=False)
 
 def search(criteria: SearchCriteria) -> list[FoundFlight]:
     """The flights with room for the party in the cabin, by `criteria.sort`; an unknown place finds none."""
-    with connection.cursor() as cursor:
+    rows = read_public(lambda alias: _rows(alias, criteria))
+    return [_found(row, criteria.cabin) for row in rows]
+
+
+def _rows(alias: str, criteria: SearchCriteria) -> list[tuple[Any, ...]]:
+    with connections[alias].cursor() as cursor:
         cursor.execute(*_statement(criteria))
-        return [_found(row, criteria.cabin) for row in cursor.fetchall()]
+        return list(cursor.fetchall())
 
 
 def _statement(criteria: SearchCriteria) -> tuple[str, dict[str, Any]]:

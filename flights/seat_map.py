@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flightbook.errors import NotFound
 from flights.models import CabinInventory, CabinLayout, Flight, SeatAssignment
+from flights.seat_prices import charging_fares, seat_zones
 from flights.types import SeatMapCabin
 
 
@@ -22,6 +23,7 @@ def seat_map(flight_pk: int) -> list[SeatMapCabin]:
     left = dict(CabinInventory.objects.filter(flight_id=flight_pk).values_list("cabin", "available"))
     held = SeatAssignment.objects.filter(flight_id=flight_pk, released_at__isnull=True)
     taken = frozenset(held.values_list("seat", flat=True))
+    zones, charging = seat_zones(flight_pk=flight_pk), charging_fares()
     layouts = CabinLayout.objects.filter(aircraft_type_id=flight.aircraft_type_id, cabin__in=left)
     return [
         SeatMapCabin(
@@ -30,6 +32,8 @@ def seat_map(flight_pk: int) -> list[SeatMapCabin]:
             letters=layout.letters,
             rows=range(layout.first_row, layout.last_row + 1),
             taken=frozenset(seat for seat in taken if layout.has_seat(seat)),
+            zones=tuple(zone for zone in zones if zone.cabin == layout.cabin),
+            charging_fares=tuple(charging.get(layout.cabin, ())),
         )
         for layout in layouts.order_by("first_row")
     ]

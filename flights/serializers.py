@@ -7,6 +7,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from flightbook.http.schema import ProblemSerializer
 from flightbook.http.serializers import (
     ApiSerializer,
     ChoiceField,
@@ -19,6 +20,18 @@ from flights.search import SORTS
 from flights.types import Cabin, FlightStatus
 
 SEAT_STATES = [("free", "Free"), ("taken", "Taken")]
+BATCH_OUTCOMES = [
+    ("applied", "Applied"),
+    ("not_applied", "Repeated, or behind the flight's state"),
+    ("refused", "Refused"),
+]
+TELEGRAM_OUTCOMES = [
+    ("applied", "Applied"),
+    ("not_applied", "Repeated, or behind the flight's state"),
+    ("unknown_flight", "No flight is the one it names"),
+    ("refused", "The flight's state does not allow it"),
+    ("malformed", "Not of the standard's form"),
+]
 
 
 class DayField(serializers.DateField):
@@ -61,6 +74,24 @@ class UpdateBody(ApiSerializer):
     occurred_at = MomentField(required=False, help_text="Now, where absent")
     report_id = StringField(
         required=False, min_length=1, max_length=100, help_text="A repeated one is not applied"
+    )
+
+
+class FlightMessagesBody(ApiSerializer):
+    message = StringField(
+        max_length=200_000, trim_whitespace=False, help_text="MVT, MVA and DIV telegrams, up to 500"
+    )
+
+
+class BatchUpdateBody(UpdateBody):
+    flight_id = StringField()
+
+
+class FlightUpdatesBody(ApiSerializer):
+    """As it is read: each report is checked for itself, so that one bad one keeps none back."""
+
+    updates = serializers.ListField(
+        child=serializers.DictField(), min_length=1, max_length=500, help_text="Reports, in order"
     )
 
 
@@ -109,6 +140,7 @@ class UpdateAnswer(ApiSerializer):
     reason = StringField(allow_null=True)
     sequence = IntegerField()
     log = StringField()
+    update_id = StringField(help_text="The same on every way that the update takes")
     occurred_at = serializers.DateTimeField(allow_null=True)
     delay_minutes = IntegerField(allow_null=True)
     departure = serializers.DateTimeField()
@@ -117,6 +149,36 @@ class UpdateAnswer(ApiSerializer):
     estimated_arrival = serializers.DateTimeField(allow_null=True)
     gate = StringField(allow_null=True)
     terminal = StringField(allow_null=True)
+
+
+class FlightMessageAnswer(ApiSerializer):
+    """What became of one telegram. Both of `unknown_flight` and `refused` are kept for staff."""
+
+    line = IntegerField(help_text="Where it begins; of a malformed one, where it is wrong")
+    outcome = ChoiceField(choices=TELEGRAM_OUTCOMES)
+    detail = StringField()
+    type = StringField(required=False, help_text="MVT, MVA or DIV")
+    flight = StringField(required=False, help_text="As the telegram has it: AA181/24.JFK")
+    flight_id = StringField(required=False)
+    updates = UpdateAnswer(many=True, help_text="None but of an applied one")
+    position = IntegerField(required=False, help_text="In the line, from 1; of a malformed one")
+    expected = StringField(required=False, help_text="What should stand there; of a malformed one")
+
+
+class FlightMessagesAnswer(ApiSerializer):
+    messages = FlightMessageAnswer(many=True, help_text="One a telegram, in order")
+
+
+class BatchAnswer(ApiSerializer):
+    """What became of one report of a batch."""
+
+    outcome = ChoiceField(choices=BATCH_OUTCOMES)
+    update_ = UpdateAnswer(required=False, help_text="Of an applied one")
+    problem = ProblemSerializer(required=False, help_text="Of a refused one: why, as it would be alone")
+
+
+class BatchesAnswer(ApiSerializer):
+    updates = BatchAnswer(many=True, help_text="One a report, in order")
 
 
 class NotAppliedAnswer(ApiSerializer):
@@ -140,6 +202,11 @@ class MapSeatAnswer(ApiSerializer):
     seat = StringField(help_text="As `POST /book-flight` takes it: 12A")
     letter = StringField()
     state = ChoiceField(choices=SEAT_STATES)
+    characteristics = serializers.ListField(
+        child=StringField(), help_text="window, front, exit_row, extra_legroom"
+    )
+    price = MoneyField(required=False, help_text="In the cabin's `chargingFares`; in all others it is free")
+    currency = StringField(required=False)
 
 
 class MapRowAnswer(ApiSerializer):
@@ -151,6 +218,9 @@ class SeatMapCabinAnswer(ApiSerializer):
     cabin = ChoiceField(choices=Cabin.choices)
     seats_left = IntegerField(help_text="Travellers without a seat number counted")
     letters = StringField(help_text="Of a row, from left to right")
+    charging_fares = serializers.ListField(
+        child=StringField(), help_text="Fares in which choosing a seat costs the seat's `price`"
+    )
     rows = MapRowAnswer(many=True)
 
 

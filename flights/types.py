@@ -33,12 +33,13 @@ class FlightStatus(TextChoices):
 @dataclass(frozen=True)
 class FlightView:
     """One flight: its schedule, its estimates and its state. `sequence` is its last update's, 0 before the
-    first."""
+    first; `ticketing_code`: the three digits that begin its airline's tickets."""
 
     pk: int
     flight_id: str
     airline_code: str
     airline_name: str
+    ticketing_code: str
     flight_number: str
     origin: str
     destination: str
@@ -94,15 +95,63 @@ class CabinView:
 
 
 @dataclass(frozen=True)
+class CabinLimits:
+    """A counter's limits and what they leave: ``capacity + overbooking + excess = available + sold``."""
+
+    cabin: str
+    capacity: int
+    overbooking: int
+    sold: int
+    available: int
+    excess: int
+
+
+@dataclass(frozen=True)
+class LostSeat:
+    """A seat number that a new aircraft lacks, and who had it."""
+
+    cabin: str
+    seat: str
+    holder: str
+    passenger: int
+
+
+@dataclass(frozen=True)
+class AircraftChange:
+    """What a change of aircraft does, or did: each counter as it is afterwards, who loses a seat number, and
+    the new aircraft's cabins that stay `unsold`, for want of a price."""
+
+    aircraft_type: str
+    cabins: tuple[CabinLimits, ...]
+    displaced: tuple[LostSeat, ...]
+    unsold: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SeatZoneView:
+    """Rows of a cabin with what they are (`characteristics`: front, exit_row, extra_legroom) and what a seat
+    of theirs costs in a fare without seat choice."""
+
+    cabin: str
+    rows: range
+    characteristics: tuple[str, ...]
+    price: Decimal
+    currency: str
+
+
+@dataclass(frozen=True)
 class SeatMapCabin:
     """The seats of one cabin: each of `rows` has all the `letters`, from left to right; `taken` are held.
-    `seats_left`: what its counter has, travellers without a seat number counted."""
+    `seats_left`: what its counter has, travellers without a seat number counted. `charging_fares`: those in
+    which a seat of `zones` is chosen at the zone's price."""
 
     cabin: str
     seats_left: int
     letters: str
     rows: range
     taken: frozenset[str]
+    zones: tuple[SeatZoneView, ...] = ()
+    charging_fares: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,6 +164,15 @@ class SeatClaim:
     fare: str
     seats: int
     unit_price: Decimal
+
+
+@dataclass(frozen=True)
+class SeatReturn:
+    """Seats of one cabin that go back on sale."""
+
+    flight_pk: int
+    cabin: str
+    seats: int
 
 
 @dataclass(frozen=True)
@@ -161,6 +219,7 @@ class UpdateView:
     """A flight's state after its update number `sequence` (0: before the first, then `occurred_at` is None).
 
     `recorded_at` is None where the state was read from the flight rather than from the log.
+    `is_rescheduled`: this update made a new schedule.
     """
 
     flight_pk: int
@@ -176,6 +235,27 @@ class UpdateView:
     estimated_arrival: dt.datetime | None
     occurred_at: dt.datetime | None
     recorded_at: dt.datetime | None
+    is_rescheduled: bool = False
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Departure and arrival as they were sold until another schedule was recorded; `until` None: still."""
+
+    until: dt.datetime | None
+    departure: dt.datetime
+    arrival: dt.datetime
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where a flight leads, as laws on passengers' rights ask for it: countries (ISO 3166-1 alpha-2), the
+    carrier's too ("" where it is not known), and the great circle between the airports (None likewise)."""
+
+    origin_country: str
+    destination_country: str
+    carrier_country: str
+    kilometres: int | None
 
 
 @dataclass(frozen=True)
@@ -195,3 +275,23 @@ class FeedLease:
     flight_pk: int
     done_sequence: int
     token: uuid.UUID
+
+
+@dataclass(frozen=True)
+class TelegramAnswer:
+    """What became of the telegram that begins in `line`.
+
+    `outcome`: ``applied`` (with its `updates`), ``not_applied`` (repeated, or behind the flight's state),
+    ``unknown_flight`` and ``refused`` (both kept for staff), ``malformed`` (then `line` and `column` say
+    where, and `expected` what should stand there; nothing is kept).
+    """
+
+    line: int
+    outcome: str
+    detail: str
+    kind: str = ""
+    flight: str = ""
+    flight_pk: int | None = None
+    updates: tuple[UpdateView, ...] = ()
+    column: int | None = None
+    expected: str = ""

@@ -9,23 +9,32 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from flightbook.errors import Forbidden
-from flightbook.http.json import encode
+from flightbook.errors import Forbidden, Invalid, Problem
+from flightbook.http.json import StrictJSONParser, encode
+from flightbook.http.problems import document as problem_document
+from flightbook.http.problems import field_errors
 from flightbook.http.serializers import parse_body, parse_query
+from flightbook.http.text import PlainTextParser
 from flights import messages, operations, queries, seat_inventory
 from flights.identifiers import parse_flight_id
 from flights.search import search
 from flights.search_cache import search_cache
 from flights.seat_map import seat_map
 from flights.serializers import (
+    BatchesAnswer,
+    BatchUpdateBody,
     FlightAnswer,
+    FlightMessagesAnswer,
+    FlightMessagesBody,
+    FlightUpdatesBody,
     NotAppliedAnswer,
     SearchAnswer,
     SearchQuery,
@@ -35,6 +44,7 @@ from flights.serializers import (
     UpdatesAnswer,
     UpdatesQuery,
 )
+from flights.telegrams.intake import receive_telegrams
 from flights.types import SearchCriteria
 
 REPORT_PERMISSION = "flights.report_flight_update"
@@ -123,14 +133,77 @@ class FlightUpdatesView(APIView):
 
         201 with the update; 200 where the report is a repeated one or older than the flight's state.
         """
-        if not request.user.has_perm(REPORT_PERMISSION):
-            raise Forbidden(detail=f"This takes the permission {REPORT_PERMISSION}.")
+        _check_reporter(request)
         report = parse_body(UpdateBody, request)
         source = f"api:{request.user.get_username()}"
         recorded = operations.record_update(flight_pk=parse_flight_id(flight_id), source=source, **report)
         if recorded.update is None:
             return Response({"applied": False})
         return Response(messages.update_message(recorded.update, queries.log_name()), status=201)
+
+
+class FlightUpdatesBatchView(APIView):
+    error_statuses = (403,)
+
+    @extend_schema(
+        operation_id="reportFlightUpdates",
+        request=inline_serializer("FlightUpdatesBatchBody", {"updates": BatchUpdateBody(many=True)}),
+        responses={200: BatchesAnswer},
+    )
+    def post(self, request: Request) -> Response:
+        """Report changes of several flights, up to 500, each as `POST /flights/{flightId}/updates` takes it.
+
+        They are recorded in order, each for itself, and each is answered: one that is refused keeps none of
+        the others back.
+        """
+        _check_reporter(request)
+        reports = parse_body(FlightUpdatesBody, request)["updates"]
+        source, log = f"api:{request.user.get_username()}", queries.log_name()
+        answers = [_batch_answer(index, report, source, log) for index, report in enumerate(reports)]
+        return Response({"updates": answers})
+
+
+def _batch_answer(index: int, report: dict[str, Any], source: str, log: str) -> dict[str, Any]:
+    try:
+        parsed = BatchUpdateBody(data=report)
+        if not parsed.is_valid():
+            errors = list(field_errors(parsed.errors, f"/updates/{index}"))
+            raise Invalid(detail="The report is not valid.", errors=errors)
+        fields = dict(parsed.validated_data)
+        flight_pk = parse_flight_id(fields.pop("flight_id"))
+        recorded = operations.record_update(flight_pk=flight_pk, source=source, **fields)
+    except Problem as problem:
+        return {"outcome": "refused", "problem": problem_document(problem)}
+    if recorded.update is None:
+        return {"outcome": "not_applied"}
+    return {"outcome": "applied", "update": messages.update_message(recorded.update, log)}
+
+
+class FlightMessagesView(APIView):
+    error_statuses = (403,)
+    parser_classes = [StrictJSONParser, PlainTextParser]
+
+    @extend_schema(
+        operation_id="flightMessages",
+        request={"application/json": FlightMessagesBody, "text/plain": OpenApiTypes.STR},
+        responses={200: FlightMessagesAnswer},
+    )
+    def post(self, request: Request) -> Response:
+        """Take in movement telegrams: MVT, MVA (IATA AHM 780) and DIV (AHM 781), one or many in a body.
+
+        Each is answered for itself, in order; a malformed one changes nothing and says where it is wrong.
+        """
+        _check_reporter(request)
+        body: Any = request.data
+        text = body if isinstance(body, str) else parse_body(FlightMessagesBody, request)["message"]
+        answers = receive_telegrams(text=text, source=f"api:{request.user.get_username()}")
+        log = queries.log_name()
+        return Response({"messages": [messages.telegram_message(answer, log) for answer in answers]})
+
+
+def _check_reporter(request: Request) -> None:
+    if not request.user.has_perm(REPORT_PERMISSION):
+        raise Forbidden(detail=f"This takes the permission {REPORT_PERMISSION}.")
 
 
 def _criteria(query: dict[str, Any]) -> SearchCriteria:

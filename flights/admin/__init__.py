@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flights.admin.displaced import DisplacedSeatAdmin
 from flights.admin.flight import FlightAdmin
 from flights.admin.inventory import CabinInventoryAdmin, SeatAssignmentAdmin
 from flights.admin.log import FeedAdmin, FeedConsumerAdmin, FlightUpdateAdmin, UpdateLogAdmin
@@ -12,17 +13,20 @@ from flights.admin.reference import (
     FareFamilyAdmin,
     ScheduleDayAdmin,
 )
+from flights.admin.telegrams import RejectedTelegramAdmin
 
 __all__ = [
     "AircraftTypeAdmin",
     "AirlineAdmin",
     "AirportAdmin",
     "CabinInventoryAdmin",
+    "DisplacedSeatAdmin",
     "FareFamilyAdmin",
     "FeedAdmin",
     "FeedConsumerAdmin",
     "FlightAdmin",
     "FlightUpdateAdmin",
+    "RejectedTelegramAdmin",
     "ScheduleDayAdmin",
     "SeatAssignmentAdmin",
     "UpdateLogAdmin",

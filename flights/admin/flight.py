@@ -9,6 +9,7 @@ from operator import or_
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
@@ -16,13 +17,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 
 from flightbook.errors import Invalid, Problem
+from flights.admin.aircraft import aircraft_view, may_change_aircraft
 from flights.admin.base import ReadOnlyAdmin, ReadOnlyInline, flight_key
 from flights.models import CabinInventory, Flight, FlightUpdate
 from flights.operations import record_update
 from flights.reports import LONGEST_DELAY
 from flights.transitions import allowed
+from flights.types import FlightStatus
 
 REPORT_PERMISSION = "flights.report_flight_update"
 _AIRPORT = re.compile(r"[A-Z]{3}", re.ASCII)
@@ -46,6 +50,13 @@ class ReportForm(forms.Form):
         self.fields["status"] = forms.ChoiceField(
             choices=[(status, status) for status in allowed(flight.status)]
         )
+
+    @property
+    def is_disruptive(self) -> bool:
+        """Whether it changes the journey of who has booked."""
+        values = self.cleaned_data
+        cancels = values["status"] == FlightStatus.CANCELLED
+        return cancels or bool(values["departure"] or values["arrival"])
 
     def report(self) -> dict[str, Any]:
         """The arguments of `record_update`."""
@@ -74,7 +85,17 @@ class DayFilter(admin.SimpleListFilter):
 
 class InventoryInline(ReadOnlyInline):
     model = CabinInventory
-    fields = ["cabin", "available", "capacity", "base_price", "currency", "is_open", "closes_at"]
+    fields = [
+        "cabin",
+        "available",
+        "capacity",
+        "overbooking",
+        "excess",
+        "base_price",
+        "currency",
+        "is_open",
+        "closes_at",
+    ]
 
 
 class UpdateInline(ReadOnlyInline):
@@ -110,7 +131,10 @@ class FlightAdmin(ReadOnlyAdmin):
         report = path(
             "<int:pk>/report/", self.admin_site.admin_view(self.report_view), name="flights_flight_report"
         )
-        return [report, *super().get_urls()]
+        aircraft = path(
+            "<int:pk>/aircraft/", self.admin_site.admin_view(aircraft_view), name="flights_flight_aircraft"
+        )
+        return [report, aircraft, *super().get_urls()]
 
     def change_view(
         self,
@@ -123,11 +147,15 @@ class FlightAdmin(ReadOnlyAdmin):
         context = dict(extra_context or {})
         if flight is not None and _may_report(request):
             context["report_form"] = ReportForm(flight)
+            context["links"] = _links(flight)
             context["report_url"] = reverse("admin:flights_flight_report", args=[flight.pk])
+        if flight is not None and may_change_aircraft(request):
+            context["aircraft_url"] = reverse("admin:flights_flight_aircraft", args=[flight.pk])
         return super().change_view(request, object_id, form_url, context)
 
     def report_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Takes the form of a flight's page; errors and success are told on that page."""
+        """Takes the form of a flight's page; errors and success are told on that page. What cancels or moves
+        the flight is shown first on the page that FLIGHT_REPORT_PREVIEW names, and comes back `confirmed`."""
         if request.method != "POST" or not _may_report(request):
             raise PermissionDenied
         flight = Flight.objects.filter(pk=pk).first()
@@ -135,6 +163,9 @@ class FlightAdmin(ReadOnlyAdmin):
             raise Http404
         form = ReportForm(flight, request.POST)
         if form.is_valid():
+            preview = settings.FLIGHT_REPORT_PREVIEW
+            if preview and form.is_disruptive and "confirmed" not in request.POST:
+                return redirect(f"{reverse(preview)}?{_as_query(flight, form)}")
             _record(request, flight, form)
         for name, errors in form.errors.items():
             messages.error(request, f"{name}: {' '.join(map(str, errors))}")
@@ -144,6 +175,17 @@ class FlightAdmin(ReadOnlyAdmin):
 def _may_report(request: HttpRequest) -> bool:
     user: Any = request.user
     return bool(user.has_perm(REPORT_PERMISSION) and user.has_perm("flights.view_flight"))
+
+
+def _as_query(flight: Flight, form: ReportForm) -> str:
+    filled = {name: form.data[name] for name in form.fields if form.data.get(name)}
+    return urlencode({"flight": flight.public_id, **filled})
+
+
+def _links(flight: Flight) -> list[tuple[str, str]]:
+    """What other apps show of a flight: label and address."""
+    query = urlencode({"flight": flight.public_id})
+    return [(label, f"{reverse(name)}?{query}") for label, name in settings.FLIGHT_ADMIN_LINKS]
 
 
 def _record(request: HttpRequest, flight: Flight, form: ReportForm) -> None:

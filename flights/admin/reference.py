@@ -11,7 +11,16 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from flights.admin.base import BaseInline, KeptAdmin, ReadOnlyAdmin
-from flights.models import AircraftType, Airline, Airport, CabinLayout, FareFamily, Flight, ScheduleDay
+from flights.models import (
+    AircraftType,
+    Airline,
+    Airport,
+    CabinLayout,
+    FareFamily,
+    Flight,
+    ScheduleDay,
+    SeatZone,
+)
 
 if TYPE_CHECKING:
     BaseForm = forms.ModelForm[Any]
@@ -60,6 +69,7 @@ class AirlineForm(_CodesForm):
     codes = {
         "code": (r"[A-Z0-9]{2}", "Two capital letters or digits."),
         "ticketing_code": (r"[0-9]{3}", "Three digits."),
+        "country": (r"[A-Z]{2}", "Two capital letters."),
     }
 
 
@@ -92,6 +102,21 @@ class CabinLayoutInline(BaseInline):
         return _is_unused(obj) and super().has_delete_permission(request, obj)
 
 
+class SeatZoneForm(_CodesForm):
+    codes = {
+        "characteristics": (r"([a-z_]+( [a-z_]+)*)?", "Words of small letters, with a space between."),
+        "currency": (r"[A-Z]{3}", "Three capital letters."),
+    }
+
+
+class SeatZoneInline(BaseInline):
+    """What rows are, and what choosing a seat of them costs from now on; what was charged stays."""
+
+    model = SeatZone
+    form = SeatZoneForm
+    extra = 0
+
+
 def _is_unused(aircraft: AircraftType | None) -> bool:
     return aircraft is None or not Flight.objects.filter(aircraft_type=aircraft).exists()
 
@@ -101,7 +126,7 @@ class AircraftTypeAdmin(KeptAdmin):
     fixed = ("code",)
     list_display = ["code", "name"]
     search_fields = ["=code", "name"]
-    inlines = [CabinLayoutInline]
+    inlines = [CabinLayoutInline, SeatZoneInline]
 
 
 @admin.register(FareFamily)

@@ -2,7 +2,7 @@
 nothing.
 
 Rows that staff have changed stay as they are: an aircraft type with any cabin keeps its cabins, a cabin with
-any fare keeps its fares.
+any fare keeps its fares, an aircraft type with any seat zone keeps its zones.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import airportsdata
 from django.db import models, transaction
 
 from flights.importers import tables
-from flights.models import AircraftType, Airline, Airport, CabinLayout, FareFamily
+from flights.models import AircraftType, Airline, Airport, CabinLayout, FareFamily, SeatZone
 
 
 @transaction.atomic
@@ -25,6 +25,7 @@ def load_reference() -> None:
     _add_missing(Airline, tables.read("airlines"))
     _add_missing(AircraftType, tables.read("aircraft_types"))
     _add_layouts()
+    _add_zones()
     _add_fares()
 
 
@@ -75,6 +76,24 @@ def _add_layouts() -> None:
         if row["aircraft_type"] not in laid_out
     ]
     CabinLayout.objects.bulk_create(layouts, ignore_conflicts=True)
+
+
+def _add_zones() -> None:
+    zoned = set(SeatZone.objects.values_list("aircraft_type_id", flat=True))
+    zones = [
+        SeatZone(
+            aircraft_type_id=row["aircraft_type"],
+            cabin=row["cabin"],
+            first_row=int(row["first_row"]),
+            last_row=int(row["last_row"]),
+            characteristics=row["characteristics"],
+            price=Decimal(row["price"]),
+            currency=row["currency"],
+        )
+        for row in tables.read("seat_zones")
+        if row["aircraft_type"] not in zoned
+    ]
+    SeatZone.objects.bulk_create(zones, ignore_conflicts=True)
 
 
 def _add_fares() -> None:

@@ -10,7 +10,16 @@ from zoneinfo import ZoneInfo
 
 import airportsdata
 
-from flights.models import AircraftType, Airline, Airport, CabinInventory, CabinLayout, FareFamily, Flight
+from flights.models import (
+    AircraftType,
+    Airline,
+    Airport,
+    CabinInventory,
+    CabinLayout,
+    FareFamily,
+    Flight,
+    SeatZone,
+)
 
 _CITY_CODES = {"JFK": "NYC", "LGA": "NYC", "EWR": "NYC"}
 _AIRLINES = {
@@ -76,6 +85,23 @@ def make_fare_families() -> None:
             "change_fee": None if fee is None else Decimal(fee),
         }
         FareFamily.objects.get_or_create(code=code, defaults=defaults)
+
+
+def make_seat_zones(flight: Flight, *, currency: str = "USD") -> None:
+    """Economy row 15 costs 20.00, exit row 16 30.00 and 17 to 30 10.00, in ELIGHT, which charges from now
+    on; the rows behind are free."""
+    FareFamily.objects.filter(code="ELIGHT").update(seat_choice=False)
+    for first, last, words, price in (
+        (15, 15, "front", 20),
+        (16, 16, "exit_row extra_legroom", 30),
+        (17, 30, "", 10),
+    ):
+        SeatZone.objects.get_or_create(
+            aircraft_type=flight.aircraft_type,
+            cabin="economy",
+            first_row=first,
+            defaults={"last_row": last, "characteristics": words, "price": price, "currency": currency},
+        )
 
 
 def make_flight(

@@ -28,7 +28,8 @@ from flights.models import (
     FlightUpdate,
 )
 from flights.operations import change_base_price, record_update
-from flights.seat_inventory import assign_seats, claim_seats
+from flights.seat_inventory import claim_seats
+from flights.seat_numbers import assign_seats
 from flights.tests.factories import make_airport, make_fare_families, make_flight
 from flights.types import FlightStatus, SeatClaim
 
@@ -64,6 +65,10 @@ def make_rows() -> Flight:
     models.FeedConsumer.objects.create(name="relay")
     record_update(flight_pk=flight.pk, status="Delayed", delay_minutes=5, report_id="r1", source="test")
     assign_seats(flight_pk=flight.pk, cabin="economy", holder="bkg1", seats={0: "15A"})
+    models.DisplacedSeat.objects.create(
+        flight=flight, cabin="economy", seat="70A", holder="bkg2", passenger=0
+    )
+    models.RejectedTelegram.objects.create(text="MVT", digest="0", source="test", why="unknown", detail="x")
     models.ScheduleDay.objects.create(day=dt.date(2026, 1, 1), source_date=dt.date(2013, 1, 1))
     queries.log_name()
     return flight
@@ -74,9 +79,9 @@ class TestPages:
         own = {
             model
             for model in models.__dict__.values()
-            if getattr(model, "__module__", "") == "flights.models"
+            if getattr(model, "__module__", "").startswith("flights.models")
         }
-        inlined = {CabinLayout}
+        inlined = {CabinLayout, models.SeatZone}
 
         assert {model for model in own if hasattr(model, "_meta")} - inlined == set(MODELS)
 
@@ -106,7 +111,7 @@ class TestPages:
 
     @pytest.mark.parametrize(
         "model",
-        [Flight, models.SeatAssignment, FlightUpdate, Feed, models.FeedConsumer],
+        [Flight, models.SeatAssignment, models.DisplacedSeat, FlightUpdate, Feed, models.FeedConsumer],
         ids=lambda model: model.__name__,
     )
     def test_what_operations_write_is_read_only(self, staff: Client, model: Any) -> None:
@@ -184,19 +189,29 @@ class TestReport:
 
     def test_a_new_schedule(self, staff: Client) -> None:
         flight = make_flight(departure=dt.datetime(2030, 7, 1, 12, tzinfo=dt.UTC))
-        report(staff, flight, status="Scheduled", departure="2030-07-01 14:00")
+        report(staff, flight, status="Scheduled", departure="2030-07-01 14:00", confirmed="yes")
 
         flight.refresh_from_db()
         assert flight.scheduled_departure == dt.datetime(2030, 7, 1, 14, tzinfo=dt.UTC)
+
+    def test_what_cancels_or_moves_it_is_previewed_first(self, staff: Client) -> None:
+        flight = make_flight()
+        address = reverse("admin:flights_flight_report", args=[flight.pk])
+
+        for change in ({"status": "Cancelled"}, {"status": "Scheduled", "arrival": "2030-07-01 11:00"}):
+            response = staff.post(address, change | {"reason": "Crew & co"})
+            assert response["Location"].startswith("/admin/bookings/disruption/preview/?flight=FL")
+            assert staff.get(response["Location"]).status_code == 200
+        assert queries.update_state(flight.pk).sequence == 0
 
     def test_errors_are_told_and_change_nothing(self, staff: Client) -> None:
         flight = make_flight(departure=dt.datetime(2030, 7, 1, 12, tzinfo=dt.UTC))
 
         assert report(staff, flight, status="Landed")[0].startswith("status: ")
         assert report(staff, flight, status="Delayed", delay_minutes="-5")[0].startswith("delay_minutes: ")
-        assert report(staff, flight, status="Scheduled", arrival="2030-07-01 11:00")[0].startswith(
-            "arrival: "
-        )
+        assert report(staff, flight, status="Scheduled", arrival="2030-07-01 11:00", confirmed="yes")[
+            0
+        ].startswith("arrival: ")
         assert queries.update_state(flight.pk).sequence == 0
 
     def test_a_state_that_moved_on_meanwhile(self, staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,7 +254,13 @@ class TestPrices:
 
         for wrong in ("0", "-1", "1.001", "x", "1e9"):
             assert staff.post(change_page(cabin), {"base_price": wrong}).status_code == 200
-        form = {"base_price": "120.50", "available": "9999", "capacity": "9999", "is_open": ""}
+        form = {
+            "base_price": "120.50",
+            "overbooking": "0",
+            "available": "9999",
+            "capacity": "9999",
+            "is_open": "",
+        }
         assert staff.post(change_page(cabin), form).status_code == 302
 
         row = CabinInventory.objects.get(flight=flight)
@@ -312,6 +333,7 @@ class TestReference:
 
         for aircraft, letters, count in ((used, "ABC", 0), (spare, "AAB", 0), (spare, "ABC", 1)):
             form = {"name": "x", "cabins-TOTAL_FORMS": "1", "cabins-INITIAL_FORMS": "0"}
+            form |= {"seat_zones-TOTAL_FORMS": "0", "seat_zones-INITIAL_FORMS": "0"}
             form |= {f"cabins-0-{name}": value for name, value in (rows | {"letters": letters}).items()}
             staff.post(change_page(aircraft), form)
             assert CabinLayout.objects.filter(aircraft_type=aircraft, letters="ABC").count() == count

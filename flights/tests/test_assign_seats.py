@@ -8,7 +8,7 @@ import pytest
 
 from flightbook.errors import Invalid, NotFound, SeatTaken
 from flights.models import CabinLayout, Flight, SeatAssignment
-from flights.seat_inventory import assign_seats, assigned_seats, release_seats
+from flights.seat_numbers import assign_seats, assigned_seats, release_seats
 from flights.tests.factories import make_flight
 from flights.tests.races import together
 

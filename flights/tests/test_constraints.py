@@ -15,6 +15,7 @@ from flights.models import (
     Airport,
     CabinInventory,
     CabinLayout,
+    DisplacedSeat,
     FareFamily,
     Feed,
     FeedConsumer,
@@ -30,6 +31,11 @@ pytestmark = pytest.mark.django_db
 def seat(flight: Flight, **fields: Any) -> SeatAssignment:
     values = {"seat": "15A", "cabin": "economy", "holder": "bkg1", "passenger": 0} | fields
     return SeatAssignment.objects.create(flight=flight, **values)
+
+
+def displaced(flight: Flight, **fields: Any) -> DisplacedSeat:
+    values = {"seat": "15A", "cabin": "economy", "holder": "bkg1", "passenger": 0} | fields
+    return DisplacedSeat.objects.create(flight=flight, **values)
 
 
 def update(flight: Flight, **fields: Any) -> FlightUpdate:
@@ -87,6 +93,9 @@ FORBIDDEN: dict[str, Callable[[Flight], Any]] = {
     ),
     "inventory_never_oversold": rows(CabinInventory, available=-1),
     "inventory_within_capacity": rows(CabinInventory, available=101),
+    "inventory_excess_sells_nothing": rows(CabinInventory, excess=1),
+    "displaced_once": twice(displaced, {}, {"seat": "15B"}),
+    "displaced_settled_somehow": lambda flight: displaced(flight, how="agreed"),
     "inventory_price_positive": rows(CabinInventory, base_price=0),
     "seat_held_once": twice(seat, {}, {"holder": "bkg2"}),
     "seat_one_per_passenger": twice(seat, {}, {"seat": "15B"}),
@@ -108,9 +117,11 @@ def test_refused(name: str) -> None:
 
 
 def test_no_named_constraint_is_left_out() -> None:
-    models = (Airport, CabinLayout, FareFamily, Flight, CabinInventory, SeatAssignment, FlightUpdate, Feed)
+    models = (Airport, CabinLayout, FareFamily, Flight, FlightUpdate, Feed)
+    scarce = (CabinInventory, SeatAssignment, DisplacedSeat)
 
-    assert {constraint.name for model in models for constraint in model._meta.constraints} == set(FORBIDDEN)
+    named = {constraint.name for model in (*models, *scarce) for constraint in model._meta.constraints}
+    assert named == set(FORBIDDEN)
 
 
 def test_a_sold_counter_is_updated_in_place() -> None:

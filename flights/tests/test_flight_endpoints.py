@@ -59,6 +59,7 @@ class TestFlight:
         answer = api_client().get(f"/flights/{flight.public_id}").json()
 
         assert [fare.pop("code") for fare in answer.pop("fares")] == ["ELIGHT", "ESTD", "EFLEX"]
+        assert answer.pop("updateId") == f"{flight.public_id}-{queries.log_name()}-1"
         assert answer == {
             "flightId": flight.public_id,
             "status": "Delayed",

@@ -9,7 +9,7 @@ from django.test import Client
 
 from flights.models import Flight
 from flights.public import assign_seats, claim_seats, release_seats
-from flights.tests.factories import make_flight
+from flights.tests.factories import make_flight, make_seat_zones
 from flights.types import SeatClaim
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +35,13 @@ def test_the_seats_of_the_cabins_that_are_sold(client: Client) -> None:
     assert (business["cabin"], business["letters"], business["seatsLeft"]) == ("business", "ACDF", 24)
     assert [row["row"] for row in business["rows"]] == [3, 4, 5, 6, 7, 8]
     assert business["rows"][0]["seats"] == [
-        {"seat": f"3{letter}", "letter": letter, "state": "free"} for letter in "ACDF"
+        {
+            "seat": f"3{letter}",
+            "letter": letter,
+            "state": "free",
+            "characteristics": ["window"] if letter in "AF" else [],
+        }
+        for letter in "ACDF"
     ]
     assert [economy["rows"][0]["row"], economy["rows"][-1]["row"]] == [15, 60]
     assert set(states(economy).values()) == {"free"}
@@ -54,6 +60,29 @@ def test_a_seat_is_taken_until_it_is_released_and_nobody_is_named(client: Client
 
     release_seats(holder="bkgsecret")
     assert set(states(seats(client, flight)["cabins"][1]).values()) == {"free"}
+
+
+def test_a_row_has_its_price_where_a_fare_charges_for_the_choice(client: Client) -> None:
+    flight = make_flight(business=24)
+    make_seat_zones(flight)  # which makes ELIGHT charge
+
+    business, economy = seats(client, flight)["cabins"]
+
+    assert (business["chargingFares"], economy["chargingFares"]) == ([], ["ELIGHT"])
+    exit_row, behind = economy["rows"][1]["seats"], economy["rows"][-1]["seats"]
+    assert exit_row[0]["characteristics"] == ["window", "exit_row", "extra_legroom"]
+    assert (exit_row[0]["price"], exit_row[0]["currency"]) == (30, "USD")
+    assert (behind[1]["characteristics"], "price" in behind[1]) == ([], False)
+    assert "price" not in business["rows"][0]["seats"][0]
+
+
+def test_a_price_in_a_currency_that_the_flight_is_not_sold_in_is_none(client: Client) -> None:
+    flight = make_flight()
+    make_seat_zones(flight, currency="EUR")
+
+    [economy] = seats(client, flight)["cabins"]
+
+    assert not [seat for row in economy["rows"] for seat in row["seats"] if "price" in seat]
 
 
 def test_seats_sold_without_a_number_are_counted(client: Client) -> None:

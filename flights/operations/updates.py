@@ -1,9 +1,8 @@
-"""What changes a flight: reports, of which each accepted one is one sequence, and its prices."""
+"""What happens to a flight: reports, of which each accepted one is one sequence."""
 
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,13 +11,12 @@ from django.db import IntegrityError, connection, transaction
 from flightbook.errors import Invalid, InvalidTransition, NotFound, constraint_name
 from flights import feeds, seat_inventory
 from flights.identifiers import flight_id
-from flights.models import CabinInventory, Flight, FlightUpdate
+from flights.models import Flight, FlightUpdate
 from flights.queries import update_view
 from flights.reports import Report
 from flights.transitions import allowed
 from flights.types import RecordedUpdate
 
-_TOO_DEAR = Decimal(10) ** 8
 _NOT_APPLIED = RecordedUpdate(applied=False, update=None)
 
 
@@ -78,20 +76,6 @@ def record_update(
         ) from error
 
 
-def change_base_price(*, flight_pk: int, cabin: str, base_price: Decimal) -> None:
-    """Sets what a cabin's fares are multiples of. A claim at the price from before is then `PriceChanged`.
-
-    Raises:
-        NotFound: there is no such flight, or it has no such cabin.
-        Invalid: the price is not above zero, or not of whole cents below a hundred million.
-    """
-    if not (base_price.is_finite() and 0 < base_price < _TOO_DEAR and base_price == round(base_price, 2)):
-        raise Invalid.of("/basePrice", "invalid", "A price is above zero and of whole cents.")
-    rows = CabinInventory.objects.filter(flight_id=flight_pk, cabin=cabin)
-    if not rows.update(base_price=base_price):
-        raise NotFound(detail="There is no such cabin.")
-
-
 def _record(flight_pk: int, report: Report) -> RecordedUpdate:
     flight = _locked(flight_pk)
     now = _clock()
@@ -99,12 +83,12 @@ def _record(flight_pk: int, report: Report) -> RecordedUpdate:
     if _is_repeated(flight, report) or _is_late(flight, report):
         return _NOT_APPLIED
     _check_transition(flight, report.status)
-    scheduled = flight.scheduled_departure
+    before = flight.scheduled_departure, flight.scheduled_arrival
     occurred_at = report.occurred_at or max(now, flight.last_reported_at or now)
     _move(flight, report.changes(flight), occurred_at)
-    update = _log(flight, report, occurred_at)
+    update = _log(flight, report, occurred_at, before)
     seat_inventory.follow_flight(
-        flight_pk=flight.pk, status=flight.status, moved_by=flight.scheduled_departure - scheduled
+        flight_pk=flight.pk, status=flight.status, moved_by=flight.scheduled_departure - before[0]
     )
     feeds.mark_pending(flight_pk=flight.pk, sequence=flight.sequence)
     feeds.wake_consumers()
@@ -161,7 +145,10 @@ def _move(flight: Flight, changes: dict[str, Any], occurred_at: dt.datetime) -> 
     flight.save(update_fields=[*changes, "sequence", "last_reported_at", "departure_date"])
 
 
-def _log(flight: Flight, report: Report, occurred_at: dt.datetime) -> FlightUpdate:
+def _log(
+    flight: Flight, report: Report, occurred_at: dt.datetime, before: tuple[dt.datetime, dt.datetime]
+) -> FlightUpdate:
+    is_new = before != (flight.scheduled_departure, flight.scheduled_arrival)
     return FlightUpdate.objects.create(
         flight_id=flight.pk,
         sequence=flight.sequence,
@@ -172,6 +159,8 @@ def _log(flight: Flight, report: Report, occurred_at: dt.datetime) -> FlightUpda
         terminal=flight.terminal,
         scheduled_departure=flight.scheduled_departure,
         scheduled_arrival=flight.scheduled_arrival,
+        departure_before=before[0] if is_new else None,
+        arrival_before=before[1] if is_new else None,
         estimated_departure=flight.estimated_departure,
         estimated_arrival=flight.estimated_arrival,
         occurred_at=occurred_at,
