@@ -6,7 +6,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from accounts.models import User
-from accounts.queries import session_of_token
+from accounts.queries import user_of_token
 from accounts.types import SessionHandle
 from flightbook.errors import TokenInvalid
 
@@ -20,8 +20,7 @@ class SessionTokenAuthentication(BaseAuthentication):
             return None
         if not token.strip():
             raise TokenInvalid
-        session = session_of_token(token.strip())
-        return session.user, session.handle()
+        return user_of_token(token.strip())
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"

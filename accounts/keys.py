@@ -25,7 +25,7 @@ from django.core.exceptions import ImproperlyConfigured
 _PUBLIC, _PRIVATE = ".public.pem", ".private.pem"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KeyRing:
     """The keys that check, by kid, and the one that signs with its kid: None in a pool that signs nothing."""
 

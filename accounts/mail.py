@@ -16,11 +16,12 @@ from email.utils import parseaddr
 from smtplib import SMTPException
 
 from django.conf import settings
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, EmailMultiAlternatives
 from django.db.models import Count, Min
 from django.db.models.functions import Now
 
 from accounts.models import Mail, MailQuerySet
+from flightbook.statements import Statement, run
 
 logger = logging.getLogger(__name__)
 
@@ -28,16 +29,25 @@ logger = logging.getLogger(__name__)
 LEASE = timedelta(minutes=5)
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=30), timedelta(hours=6)
 MAX_ATTEMPTS = 21  # with these waits, some three days
+_QUEUE = """
+INSERT INTO accounts_mail (key, "to", subject, text, html, state, attempts, last_error)
+VALUES (%s, %s, %s, %s, %s, 'pending', 0, '') ON CONFLICT (key) DO NOTHING
+"""
 _random = secrets.SystemRandom()
 
 
-def queue_mail(*, key: str, to: str, subject: str, text: str) -> None:
+def queue_mail(*, key: str, to: str, subject: str, text: str, html: str = "") -> None:
     """Puts a mail into the outbox, inside the caller's transaction. The same `key` again adds nothing.
 
-    The subject becomes one line of at most 200 characters.
+    The subject becomes one line of at most 200 characters. `html` is the same as `text`, for who reads it so.
     """
+    run([mail_to_queue(key=key, to=to, subject=subject, text=text, html=html)])
+
+
+def mail_to_queue(*, key: str, to: str, subject: str, text: str, html: str = "") -> Statement:
+    """`queue_mail` for the caller to send, among other statements."""
     line = " ".join(subject.split())[:200]
-    Mail.objects.bulk_create([Mail(key=key, to=to, subject=line, text=text)], ignore_conflicts=True)
+    return Statement(_QUEUE, (key, to, line, text, html))
 
 
 def deliver_due_mail(*, limit: int = 20) -> int:
@@ -99,4 +109,7 @@ def _message(mail: Mail) -> EmailMessage:
     domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
     name = hashlib.sha256(mail.key.encode()).hexdigest()[:32]
     headers = {"Message-ID": f"<{name}@{domain}>"}
-    return EmailMessage(mail.subject, mail.text, sender, [mail.to], headers=headers)
+    message = EmailMultiAlternatives(mail.subject, mail.text, sender, [mail.to], headers=headers)
+    if mail.html:
+        message.attach_alternative(mail.html, "text/html")
+    return message

@@ -7,11 +7,12 @@ Users travel between apps as their `pk` (an int) and are known outside by their 
 
 from accounts.invariants import invariants
 from accounts.keys import key_ring
-from accounts.mail import deliver_due_mail, mail_backlog, queue_mail
+from accounts.mail import deliver_due_mail, mail_backlog, mail_to_queue, queue_mail
 from accounts.operations import create_staff_account, purge_expired
 from accounts.queries import (
     account,
     account_by_public_id,
+    account_of,
     authenticate_access_token,
     live_sessions,
     own_user_pk,
@@ -24,6 +25,7 @@ __all__ = [
     "SessionHandle",
     "account",
     "account_by_public_id",
+    "account_of",
     "authenticate_access_token",
     "create_staff_account",
     "deliver_due_mail",
@@ -31,6 +33,7 @@ __all__ = [
     "key_ring",
     "live_sessions",
     "mail_backlog",
+    "mail_to_queue",
     "own_user_pk",
     "purge_expired",
     "queue_mail",

@@ -8,7 +8,7 @@ from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.validators import EmailValidator
 
 from accounts.models import User
-from flightbook.http.serializers import ApiSerializer, IntegerField, StringField
+from flightbook.http.serializers import ApiSerializer, IntegerField, LineField, StringField
 
 # Longer ones cost an attacker nothing and us a hash of all of it.
 _PASSWORD_LENGTH = 1024
@@ -32,8 +32,8 @@ class NewUserBody(ApiSerializer):
         max_length=_PASSWORD_LENGTH, trim_whitespace=False, help_text="At least 8 characters."
     )
     email = StringField(max_length=254, validators=[EmailValidator()])
-    given_name = StringField(max_length=150, required=False, allow_blank=True)
-    family_name = StringField(max_length=150, required=False, allow_blank=True)
+    given_name = LineField(max_length=150, required=False, allow_blank=True)
+    family_name = LineField(max_length=150, required=False, allow_blank=True)
 
 
 class NewUserAnswer(ApiSerializer):

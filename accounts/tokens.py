@@ -8,8 +8,10 @@ is one and the same `TokenInvalid`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import jwt
@@ -19,7 +21,7 @@ from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError, TokenError
 from rest_framework_simplejwt.tokens import AccessToken
 
-from accounts.keys import key_ring, signing_key
+from accounts.keys import KeyRing, key_ring, signing_key
 from flightbook.errors import TokenInvalid
 
 ALGORITHM = "ES256"
@@ -79,13 +81,25 @@ def sign_access_token(claims: AccessClaims) -> str:
 def read_access_token(token: str) -> AccessClaims:
     """The claims of a token that is ours, whole and in time. Whether its session lives is not looked at.
 
+    A token comes with every request: once checked against the keys that are valid now, its time alone is
+    looked at again.
+
     Raises:
         TokenInvalid: for anything else, however malformed.
     """
     if len(token) > _MAX_LENGTH:
         raise TokenInvalid
+    claims, expires = _checked(token, key_ring())
+    if expires <= time.time():
+        raise TokenInvalid
+    return claims
+
+
+@lru_cache(maxsize=4096)
+def _checked(token: str, ring: KeyRing) -> tuple[AccessClaims, float]:
+    """`ring` is there so that another one is asked again: it is the same object until the keys change."""
     try:
         checked = SessionAccessToken(token)  # type: ignore[arg-type]  # simplejwt's hint is wrong: it takes the string
     except (TokenError, ValueError, OverflowError) as error:  # the latter two: times beyond all calendars
         raise TokenInvalid from error
-    return AccessClaims(sid=checked["sid"], user_public_id=checked["sub"])
+    return AccessClaims(sid=checked["sid"], user_public_id=checked["sub"]), checked["exp"]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -24,9 +25,10 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from redis.exceptions import RedisError
 
+from flightbook import instruments
 from subscriptions import daphne_server
 from subscriptions.log_reads import Pulse, begin, off_loop, pulse, state_after_reset
-from subscriptions.messages import from_layer, group_name
+from subscriptions.messages import EncodedUpdate, from_layer, group_name
 from subscriptions.outages import Outage
 from subscriptions.sockets import CloseCode, Socket
 from subscriptions.topics import Topic
@@ -66,6 +68,7 @@ class Hub:
             return False
         self._per_user[user] += 1
         self.sockets.add(socket)
+        instruments.sockets.inc()
         if not self._tasks:
             self._start()
         return True
@@ -77,6 +80,7 @@ class Hub:
             self.unfollow(socket, flight_pk)
         if socket in self.sockets:
             self.sockets.discard(socket)
+            instruments.sockets.dec()
             self._per_user[socket.session.user_pk] -= 1
             if not self._per_user[socket.session.user_pk]:
                 del self._per_user[socket.session.user_pk]
@@ -149,6 +153,7 @@ class Hub:
                 self._layer_outage.begin(error)
                 await asyncio.sleep(LAYER_SECONDS)
                 continue
+            _measure(update)
             if self._log not in (None, update.log):
                 self.wake()  # a restored backup: the watcher begins all flights anew
             elif topic := self.topics.get(update.flight_pk):
@@ -189,6 +194,7 @@ class Hub:
             await self._end_sessions(sids - found.live_sids)
             await self._compare(found)
         await self._leave_groups()
+        instruments.followed_flights.set(len(self.topics))
         for topic in list(self.topics.values()):
             await self._join(topic)
 
@@ -213,6 +219,13 @@ class Hub:
                     topic.joined = not await self._reach(self._layer.group_discard, topic)
             if topic.is_empty and not topic.joined:
                 del self.topics[topic.flight_pk]
+
+
+def _measure(update: EncodedUpdate) -> None:
+    """Once an update, not once a socket. The clocks of database and replica are taken to agree."""
+    instruments.updates_heard.inc()
+    if update.recorded:
+        instruments.fan_out_lag.observe(max(0.0, time.time() - update.recorded))
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

@@ -12,6 +12,16 @@ SELECT user_id, flight_id, source FROM subscriptions_subscription WHERE source <
 
 INVARIANTS = (
     Check(
+        name="subscriptions.webhook_that_waits",
+        rule="a message that waits is for a webhook that has not ended",
+        rows="""
+        SELECT format('%%s to %%s', d.message_id, e.public_id), e.state = 'active'
+          FROM subscriptions_webhookdelivery AS d
+          JOIN subscriptions_webhookendpoint AS e ON e.id = d.endpoint_id
+         WHERE d.state = 'pending'
+        """,
+    ),
+    Check(
         name="subscriptions.followed_once",
         rule="a user follows a flight once by each source",
         rows="""

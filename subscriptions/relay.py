@@ -21,6 +21,7 @@ from channels.layers import get_channel_layer
 from django.db import InterfaceError, OperationalError, connections
 from redis.exceptions import RedisError
 
+from flightbook import instruments
 from flights import public as flights
 from subscriptions.doorbell import Doorbell
 from subscriptions.messages import EncodedUpdate, encode_updates, group_name, to_layer
@@ -122,6 +123,7 @@ class Relay:
         done[item.lease.flight_pk] = item.lease.done_sequence
         for update in item.updates:
             await self._publish(update)
+            instruments.updates_published.inc()
             done[item.lease.flight_pk] = update.sequence
 
     async def _publish(self, update: EncodedUpdate) -> None:

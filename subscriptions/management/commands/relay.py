@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from flightbook import instruments
 from subscriptions.relay import serve
 
 
@@ -15,6 +16,7 @@ class Command(BaseCommand):
     help = "Publishes flight updates out of the log to the channel layer. Several may run side by side."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        instruments.serve()
         asyncio.run(_until_told())
 
 
