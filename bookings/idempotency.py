@@ -35,9 +35,16 @@ from django.db.models.functions import Now
 
 from bookings.models import IdempotencyKey
 from flightbook.errors import IdempotencyKeyReused, Invalid, Problem, RequestInProgress
+from flightbook.statements import Statement, one_row
 
 T = TypeVar("T")
 KEPT_FOR = timedelta(hours=24)
+LEASE_IS_OURS = "idempotency_lease_is_ours"
+_KEEP = """
+UPDATE bookings_idempotencykey
+   SET status = %s, content_type = %s, body = %s, lease_until = statement_timestamp()
+ WHERE user_id = %s AND key = %s AND lease_token = %s AND status IS NULL
+"""
 STORED_REFUSALS = frozenset({402, 404, 409})
 _IS_LEASED = ExpressionWrapper(Q(lease_until__gt=Now()), output_field=BooleanField())
 _IS_OLD = ExpressionWrapper(Q(created_at__lte=Now() - KEPT_FOR), output_field=BooleanField())
@@ -126,10 +133,23 @@ class Promise:
         if row.lease_token == self.token:
             return
         if row.fingerprint != self.fingerprint:
-            raise IdempotencyKeyReused(detail="Another method, path or body was sent under this key before.")
+            raise _reused()
         if row.status is not None:
             raise Replayed(Answer(row.status, row.content_type, bytes(row.body or b"")))
         self._take_over(row)
+
+    def check_body(self) -> None:
+        """For a request that is no good: under a key that another one was sent under before, that it is
+        another.
+
+        Raises:
+            IdempotencyKeyReused
+        """
+        if (
+            self.key is not None
+            and self._rows().exclude(_IS_OLD).exclude(fingerprint=self.fingerprint).exists()
+        ):
+            raise _reused()
 
     def link(self, attempt_pk: int) -> None:
         """Names the attempt that is about to be made, for whoever has to go on in our place, and renews the
@@ -139,6 +159,14 @@ class Promise:
             LeaseLost: it is not ours any more.
         """
         self._update(attempt_id=attempt_pk, lease_until=Now() + lease_time())
+
+    def hold(self) -> None:
+        """Locks the key's row, the first lock of a transaction, and renews the lease.
+
+        Raises:
+            LeaseLost: it is not ours any more.
+        """
+        self._update(lease_until=Now() + lease_time())
 
     def keep(self, outcome: object) -> None:
         """Stores the answer, inside the transaction of its effect.
@@ -153,6 +181,17 @@ class Promise:
         self._update(
             status=answer.status, content_type=answer.content_type, body=answer.body, lease_until=Now()
         )
+
+    def keeping(self, outcome: object) -> list[Statement]:
+        """`keep` for the caller to send, first of the statements of the effect; a lost lease violates
+        `LEASE_IS_OURS` there."""
+        if self.render is None:
+            return []
+        self.answer = self.render(outcome)
+        if self.key is None:
+            return []
+        answer = self.answer.status, self.answer.content_type, self.answer.body
+        return [one_row(Statement(_KEEP, (*answer, self.user_pk, self.key, self.token)), name=LEASE_IS_OURS)]
 
     def let_go(self) -> None:
         """Ends our lease without an answer, in a transaction of its own: the next try need not wait."""
@@ -198,6 +237,10 @@ class Promise:
         self.inherited_attempt, self.inherited_token = row.attempt_id, row.lease_token
 
 
+def _reused() -> Problem:
+    return IdempotencyKeyReused(detail="Another method, path or body was sent under this key before.")
+
+
 def decide(
     promise: Promise,
     work: Callable[[], T],
@@ -211,24 +254,30 @@ def decide(
     writes, committed, and only then raised. `refused` answers whether the refusal is final: one that is not
     is raised unstored. Anything else that is raised undoes everything.
     """
+    with under_our_lease(), transaction.atomic():
+        if not begun:
+            promise.begin()
+        try:
+            with transaction.atomic():
+                return work()
+        except Problem as problem:
+            if problem.status not in STORED_REFUSALS or isinstance(problem, RequestInProgress):
+                raise
+            if refused is None or refused(problem):
+                promise.keep(problem)
+            refusal = problem
+    raise refusal
+
+
+@contextmanager
+def under_our_lease() -> Iterator[None]:
+    """Around a transaction: where the lease was lost, it is undone, and the request is another one's."""
     try:
-        with transaction.atomic():
-            if not begun:
-                promise.begin()
-            try:
-                with transaction.atomic():
-                    return work()
-            except Problem as problem:
-                if problem.status not in STORED_REFUSALS or isinstance(problem, RequestInProgress):
-                    raise
-                if refused is None or refused(problem):
-                    promise.keep(problem)
-                refusal = problem
+        yield
     except LeaseLost as lost:
         raise RequestInProgress(
             detail="Another try of this request went on in its place.", retry_after=1
         ) from lost
-    raise refusal
 
 
 @contextmanager

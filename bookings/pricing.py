@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 
 from accounts.public import Account, account
@@ -16,9 +16,10 @@ from flights.public import (
     FareOffer,
     FlightView,
     SeatClaim,
-    fare_offers,
-    flights,
+    check_seats,
+    on_offer,
     parse_flight_id,
+    seat_prices,
 )
 
 # The part of an adult's fare that a passenger pays. Customary, not law: carriers ask 67 to 100% for a child
@@ -34,13 +35,18 @@ _CENT = Decimal("0.01")
 @dataclass(frozen=True)
 class QuotedSegment:
     """One flight at one fare. `coupons` are the passengers' prices in their order; `seats` by passenger's
-    index."""
+    index, `seat_charges` what they cost beside the fare, where it does not include the choice."""
 
     flight: FlightView
     offer: FareOffer
     coupons: tuple[Decimal, ...]
     seats: Mapping[int, str]
     seats_claimed: int
+    seat_charges: Mapping[int, Decimal] = field(default_factory=dict)
+
+    @property
+    def price(self) -> Decimal:
+        return sum((*self.coupons, *self.seat_charges.values()), Decimal(0))
 
     def claim(self) -> SeatClaim:
         return SeatClaim(
@@ -60,7 +66,7 @@ class Quote:
 
     @property
     def total(self) -> Decimal:
-        return sum((sum(segment.coupons, Decimal(0)) for segment in self.segments), Decimal(0))
+        return sum((segment.price for segment in self.segments), Decimal(0))
 
     @property
     def currency(self) -> str:
@@ -77,42 +83,53 @@ def quote_order(order: Order) -> Quote:
 
     Raises:
         NotFound: no such flight.
-        Invalid: a fare that its cabin does not have, or flights sold in different currencies.
+        Invalid: a fare or a seat that its cabin does not have, or flights sold in different currencies.
         FlightCancelled, FlightDeparted, SoldOut: `extra["flightId"]` says which flight.
         PriceChanged: it is not `expected_price`; `extra` has the new `price`.
     """
-    holder = account(order.user_pk)
+    holder = order.holder or account(order.user_pk)
     passengers = order.passengers or (_holder_as_passenger(holder),)
     seated = sum(passenger.type != Passenger.Type.INFANT for passenger in passengers)
     segments = []
-    for index, flight in enumerate(_flights(order)):
-        offer = _offer(order, index, flight, seated)
+    for index, (flight, offers) in enumerate(_on_offer(order)):
+        offer = _offer(order, index, flight, offers, seated)
         coupons = tuple(coupon_price(offer.price, passenger.type) for passenger in passengers)
         seats = {wish.passenger: wish.seat for wish in order.seats if wish.flight_id == flight.flight_id}
-        segments.append(QuotedSegment(flight, offer, coupons, seats, seated))
+        if seats:
+            check_seats(flight_pk=flight.pk, cabin=order.cabin, seats=seats.values())
+        segments.append(
+            QuotedSegment(flight, offer, coupons, seats, seated, seat_charges(flight, offer, seats))
+        )
     quote = Quote(holder, passengers, tuple(segments))
     _check_money(order, quote)
     return quote
+
+
+def seat_charges(flight: FlightView, offer: FareOffer, seats: Mapping[int, str]) -> Mapping[int, Decimal]:
+    """What the seats cost, by passenger's index: nothing where the fare includes their choice."""
+    if offer.seat_choice or not seats:
+        return {}
+    prices = seat_prices(flight_pk=flight.pk, cabin=offer.cabin, seats=seats.values())
+    return {passenger: prices[seat] for passenger, seat in seats.items() if seat in prices}
 
 
 def _holder_as_passenger(holder: Account) -> PassengerView:
     return PassengerView(holder.given_name, holder.family_name or holder.username, Passenger.Type.ADULT)
 
 
-def _flights(order: Order) -> list[FlightView]:
+def _on_offer(order: Order) -> list[tuple[FlightView, list[FareOffer]]]:
     pks = [parse_flight_id(public_id) for public_id in order.flight_ids]
-    found = flights(pks)
-    views = []
+    found = on_offer(flight_pks=pks, cabin=order.cabin)
     for pk, public_id in zip(pks, order.flight_ids, strict=True):
         if pk not in found:
             raise NotFound(detail=f"There is no flight {public_id}.", extra={"flightId": public_id})
-        check_flying(found[pk])
-        views.append(found[pk])
-    return views
+        check_flying(found[pk][0])
+    return [found[pk] for pk in pks]
 
 
-def _offer(order: Order, index: int, flight: FlightView, seats: int) -> FareOffer:
-    offers = fare_offers(flight_pk=flight.pk, cabin=order.cabin)
+def _offer(
+    order: Order, index: int, flight: FlightView, offers: Sequence[FareOffer], seats: int
+) -> FareOffer:
     if order.fares is not None:
         offers = _named(offers, order.fares[index], order, index)
     for offer in offers:

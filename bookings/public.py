@@ -5,15 +5,36 @@ the worker comes again at once while there is more. All of them may run in any n
 
 - `settle_payments`: captures, voids, what the gateway did not answer, refunds.
 - `expire_holds`: holds whose time is over by the database's clock.
-- `purge_idempotency_keys`: keys older than a day.
-- `backlog`: counts of what is undone, for the metrics.
+- `handle_disruptions`: what flights' cancellations and moves mean for their bookings; `register_consumers` at
+  deployment, so that none is missed.
+- `purge_idempotency_keys`: keys older than a day; `purge_quotes`: quotes that nobody took, a day after their
+  time.
+- `backlog`: counts of what is undone, `bookings_by_status`: of all, for the metrics.
 - `invariants`: what must always hold, for the auditor.
 """
 
 from bookings.idempotency import purge_idempotency_keys
 from bookings.invariants import invariants
-from bookings.operations import expire_holds, settle_payments
+from bookings.operations import (
+    expire_holds,
+    handle_disruptions,
+    purge_quotes,
+    register_consumers,
+    settle_payments,
+)
 from bookings.queries import backlog
+from bookings.stock import bookings_by_status
 from bookings.types import Backlog
 
-__all__ = ["Backlog", "backlog", "expire_holds", "invariants", "purge_idempotency_keys", "settle_payments"]
+__all__ = [
+    "Backlog",
+    "backlog",
+    "bookings_by_status",
+    "expire_holds",
+    "handle_disruptions",
+    "invariants",
+    "purge_idempotency_keys",
+    "purge_quotes",
+    "register_consumers",
+    "settle_payments",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from django.db.models import Prefetch
@@ -13,6 +13,7 @@ from bookings.models import (
     BookingStatus,
     Charge,
     Coupon,
+    Disruption,
     Passenger,
     PaymentAttempt,
     Refund,
@@ -25,6 +26,7 @@ from bookings.types import (
     BookingView,
     ChargeView,
     CouponView,
+    DisruptionView,
     PassengerView,
     PaymentView,
     RefundView,
@@ -44,6 +46,7 @@ _IN_FULL = (
         ),
     ),
     Prefetch("charges", Charge.objects.select_related("segment", "passenger").order_by("pk")),
+    Prefetch("disruptions", Disruption.objects.order_by("pk")),
     Prefetch("payments", PaymentAttempt.objects.order_by("pk").prefetch_related("refunds")),
 )
 
@@ -68,7 +71,16 @@ def booking_in_full(*, user_pk: int, booking_id: str) -> BookingView:
     )
     if booking is None:
         raise NotFound(detail="There is no such booking.")
-    return _in_full(booking)
+    return _all_in_full([booking])[0]
+
+
+def bookings_on_flight(flight_pk: int) -> list[BookingView]:
+    """All held and confirmed bookings that have the flight, in the order in which they were made."""
+    on_it = Segment.objects.filter(flight_id=flight_pk, status=Segment.Status.BOOKED).values("booking_id")
+    live = Booking.objects.filter(
+        pk__in=on_it, status__in=(BookingStatus.HELD, BookingStatus.CONFIRMED)
+    ).order_by("pk")
+    return _all_in_full(list(live.prefetch_related(*_IN_FULL)))
 
 
 def backlog() -> Backlog:
@@ -99,7 +111,16 @@ def _line(booking: Booking, by_pk: dict[int, FlightView]) -> BookingLine:
     )
 
 
-def _in_full(booking: Booking) -> BookingView:
+def _all_in_full(bookings: Sequence[Booking]) -> list[BookingView]:
+    """Their flights and seat numbers are one read each, however many they are."""
+    by_pk = flights({segment.flight_id for booking in bookings for segment in booking.segments.all()})
+    held = assigned_seats(holders=[booking.public_id for booking in bookings])
+    return [_in_full(booking, by_pk, held[booking.public_id]) for booking in bookings]
+
+
+def _in_full(
+    booking: Booking, by_pk: Mapping[int, FlightView], held: Sequence[tuple[int, int, str]]
+) -> BookingView:
     payments = list(booking.payments.all())
     return BookingView(
         booking_id=booking.public_id,
@@ -120,7 +141,7 @@ def _in_full(booking: Booking) -> BookingView:
             )
             for passenger in booking.passengers.all()
         ),
-        segments=_segments(booking),
+        segments=_segments(booking, by_pk, held),
         payments=tuple(
             PaymentView(payment.state, payment.amount, payment.currency, payment.created_at)
             for payment in payments
@@ -142,13 +163,24 @@ def _in_full(booking: Booking) -> BookingView:
             for charge in booking.charges.all()
         ),
         version=booking.version,
+        disruptions=tuple(
+            DisruptionView(
+                row.kind,
+                flight_id(row.flight_id),
+                row.sequence,
+                row.state,
+                row.entitlements,
+                row.choice_until,
+                row.created_at,
+            )
+            for row in booking.disruptions.all()
+        ),
     )
 
 
-def _segments(booking: Booking) -> tuple[SegmentView, ...]:
-    rows: Sequence[Segment] = list(booking.segments.all())
-    by_pk = flights(row.flight_id for row in rows)
-    held = assigned_seats(holders=[booking.public_id]).get(booking.public_id, [])
+def _segments(
+    booking: Booking, by_pk: Mapping[int, FlightView], held: Sequence[tuple[int, int, str]]
+) -> tuple[SegmentView, ...]:
     return tuple(
         SegmentView(
             flight=by_pk[row.flight_id],
@@ -162,7 +194,7 @@ def _segments(booking: Booking) -> tuple[SegmentView, ...]:
             status=row.status,
             key=row.pk,
         )
-        for row in rows
+        for row in booking.segments.all()
     )
 
 

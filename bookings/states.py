@@ -1,5 +1,5 @@
-"""The states of a booking and of a payment, and which follows which: the one table that all transitions are
-made by.
+"""The states of a booking, of its segments and coupons, and of a payment, and which follows which: the tables
+that all transitions are made by, and that `manage.py statemachine` draws docs/states.md from.
 
 Every transition is a conditional UPDATE that names the states it may start from; 0 rows means that somebody
 else was first.
@@ -8,9 +8,10 @@ else was first.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from bookings.models import BookingStatus, PaymentAttempt
+from bookings.models import BookingStatus, Coupon, PaymentAttempt, Segment
 
 S = TypeVar("S")
 State = PaymentAttempt.State
@@ -20,6 +21,18 @@ BOOKING_TRANSITIONS: Mapping[BookingStatus, tuple[BookingStatus, ...]] = {
     BookingStatus.CONFIRMED: (BookingStatus.CANCELLED,),
     BookingStatus.CANCELLED: (),
     BookingStatus.EXPIRED: (),
+}
+
+SEGMENT_TRANSITIONS: Mapping[Segment.Status, tuple[Segment.Status, ...]] = {
+    Segment.Status.BOOKED: (Segment.Status.CANCELLED, Segment.Status.EXCHANGED),
+    Segment.Status.CANCELLED: (),
+    Segment.Status.EXCHANGED: (),
+}
+
+COUPON_TRANSITIONS: Mapping[Coupon.Status, tuple[Coupon.Status, ...]] = {
+    Coupon.Status.OPEN: (Coupon.Status.CANCELLED, Coupon.Status.EXCHANGED),
+    Coupon.Status.CANCELLED: (),
+    Coupon.Status.EXCHANGED: (),
 }
 
 # `authorised`: the gateway said yes and the sale could not be written (yet). `unknown`: it said nothing. Both
@@ -41,6 +54,49 @@ PAYMENT_TRANSITIONS: Mapping[State, tuple[State, ...]] = {
 OPEN_PAYMENTS = (State.STARTED, State.UNKNOWN, State.AUTHORISED, State.TO_CAPTURE, State.TO_VOID)
 # Those of a sale that has not been written: their owner goes on with them, or the sweeper voids them.
 UNSOLD_PAYMENTS = (State.STARTED, State.UNKNOWN, State.AUTHORISED)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What has states, for the picture. `starts`: those that it is made in; `rests`: where it normally ends,
+    though something may follow."""
+
+    name: str
+    tells: str
+    starts: tuple[str, ...]
+    transitions: Mapping[Any, tuple[Any, ...]]
+    rests: tuple[str, ...] = ()
+
+
+MACHINES = (
+    Machine(
+        "Booking",
+        "Held and Confirmed bookings live: they claim seats. A traveller who leaves a booking that others "
+        "keep is no transition of it.",
+        (BookingStatus.HELD, BookingStatus.CONFIRMED),
+        BOOKING_TRANSITIONS,
+    ),
+    Machine(
+        "Segment",
+        "One flight of a booking. It claims its seats while it is Booked.",
+        (Segment.Status.BOOKED,),
+        SEGMENT_TRANSITIONS,
+    ),
+    Machine(
+        "Coupon",
+        "One traveller's part of a segment. What goes back of its price stands beside its state.",
+        (Coupon.Status.OPEN,),
+        COUPON_TRANSITIONS,
+    ),
+    Machine(
+        "Payment",
+        "One try to take money. The sale makes it `to_capture`; a worker does the rest, or undoes what has "
+        "lost its owner.",
+        (State.STARTED,),
+        PAYMENT_TRANSITIONS,
+        (State.VOIDED,),
+    ),
+)
 
 
 def sources(transitions: Mapping[S, tuple[S, ...]], target: S) -> list[S]:

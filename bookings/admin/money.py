@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+from collections.abc import Callable
+from functools import partial
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from bookings.admin.base import ReadOnlyAdmin
 from bookings.models import LedgerEntry, PaymentAttempt, Refund, SandboxPayment, SandboxRefund
+from bookings.operations import mark_refund_paid_otherwise, try_refund_again
+from flightbook.errors import Problem
+
+SETTLE_PERMISSION = "bookings.change_refund"
 
 
 @admin.register(PaymentAttempt)
@@ -26,12 +37,50 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
     list_select_related = ("booking", "user")
 
 
+class RefundActionForm(ActionForm):
+    note = forms.CharField(required=False, max_length=150, label="How it was paid")
+
+
 @admin.register(Refund)
 class RefundAdmin(ReadOnlyAdmin):
-    list_display = ("key", "payment", "state", "amount", "reason", "tries", "created_at", "done_at")
+    """A refund that a gateway refused is still owed: staff try again, or pay it in another way."""
+
+    list_display = ("key", "payment", "state", "amount", "reason", "tries", "created_at", "done_at", "note")
     list_filter = ("state", "reason", "created_at")
     search_fields = ("key", "reference", "payment__booking__record_locator")
     list_select_related = ("payment",)
+    action_form = RefundActionForm
+    actions = ("try_again", "paid_otherwise")
+
+    def has_settle_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(SETTLE_PERMISSION)
+
+    @admin.action(description="Try again what was refused", permissions=["settle"])
+    def try_again(self, request: HttpRequest, queryset: QuerySet[Refund]) -> None:
+        staff = request.user.get_username()
+        for refund in queryset:
+            self._do(request, refund, partial(try_refund_again, refund_pk=refund.pk, staff=staff))
+
+    @admin.action(description="Paid in another way (say how)", permissions=["settle"])
+    def paid_otherwise(self, request: HttpRequest, queryset: QuerySet[Refund]) -> None:
+        staff, note = request.user.get_username(), request.POST.get("note", "").strip()
+        if not note:
+            self.message_user(request, "Say how it was paid, beside the action.", messages.ERROR)
+            return
+        for refund in queryset:
+            work = partial(mark_refund_paid_otherwise, refund_pk=refund.pk, note=note, staff=staff)
+            self._do(request, refund, work)
+
+    def _do(self, request: HttpRequest, refund: Refund, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Problem as problem:
+            self.message_user(request, f"{refund.key}: {problem}", messages.ERROR)
+        else:
+            refund.refresh_from_db()
+            text = f"{refund.amount} {refund.payment.currency}: {refund.get_state_display()}. {refund.note}"
+            self.message_user(request, text, messages.SUCCESS)
+            self.log_change(request, refund, text)
 
 
 @admin.register(LedgerEntry)

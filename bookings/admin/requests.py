@@ -1,11 +1,11 @@
-"""What a client may come back to, and what the airline did to it."""
+"""What a client may come back to."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 
 from bookings.admin.base import ReadOnlyAdmin
-from bookings.models import Disruption, IdempotencyKey, Quote
+from bookings.models import IdempotencyKey, Quote
 
 
 @admin.register(IdempotencyKey)
@@ -23,11 +23,3 @@ class QuoteAdmin(ReadOnlyAdmin):
     list_filter = ("kind", "created_at")
     search_fields = ("public_id", "booking__record_locator")
     list_select_related = ("booking",)
-
-
-@admin.register(Disruption)
-class DisruptionAdmin(ReadOnlyAdmin):
-    list_display = ("booking", "flight", "kind", "state", "choice_until", "created_at", "settled_at")
-    list_filter = ("kind", "state", "created_at")
-    search_fields = ("booking__record_locator", "=flight__id")
-    list_select_related = ("booking", "flight")

@@ -13,24 +13,26 @@ SEATS = (
         rows=f"""
         SELECT format('FL%%s %%s: %%s seats, %%s left, %%s claimed', flight_id, cabin, c.capacity,
                       c.available, coalesce(s.claimed, 0)),
-               c.capacity - c.available = coalesce(s.claimed, 0)
+               c.gone = coalesce(s.claimed, 0)
           FROM ({SEATS_GONE}) AS c
           FULL JOIN (SELECT s.flight_id, s.cabin, sum(s.seats_claimed)::int AS claimed
                        FROM bookings_segment AS s JOIN bookings_booking AS b ON b.id = s.booking_id
-                      WHERE b.status IN ('Held', 'Confirmed')
+                      WHERE b.status IN ('Held', 'Confirmed') AND s.status = 'Booked'
                       GROUP BY s.flight_id, s.cabin) AS s USING (flight_id, cabin)
         """,
     ),
     Check(
         name="bookings.segment_claims_its_travellers",
-        rule="a segment claims a seat for each passenger but infants",
+        rule="a booked segment claims a seat for each passenger who was not cancelled, but infants",
         rows="""
         SELECT format('%%s: %%s claimed on FL%%s', b.public_id, s.seats_claimed, s.flight_id),
                s.seats_claimed = coalesce(p.seated, 0)
           FROM bookings_segment AS s
           JOIN bookings_booking AS b ON b.id = s.booking_id
           LEFT JOIN (SELECT booking_id, count(*) FILTER (WHERE type <> 'infant') AS seated
-                       FROM bookings_passenger GROUP BY booking_id) AS p ON p.booking_id = b.id
+                       FROM bookings_passenger WHERE cancelled_at IS NULL
+                      GROUP BY booking_id) AS p ON p.booking_id = b.id
+         WHERE s.status = 'Booked'
         """,
     ),
     Check(
@@ -38,11 +40,13 @@ SEATS = (
         rule="a seat number is held for a seated passenger of a held or confirmed booking of that cabin",
         rows=f"""
         SELECT format('FL%%s %%s: %%s #%%s', h.flight_id, h.seat, h.holder, h.passenger),
-               b.status IN ('Held', 'Confirmed') AND s.id IS NOT NULL AND p.type <> 'infant'
+               b.status IN ('Held', 'Confirmed') AND s.id IS NOT NULL
+               AND p.type <> 'infant' AND p.cancelled_at IS NULL
           FROM ({SEATS_HELD}) AS h
           LEFT JOIN bookings_booking AS b ON b.public_id = h.holder
           LEFT JOIN bookings_segment AS s
             ON s.booking_id = b.id AND s.flight_id = h.flight_id AND s.cabin = h.cabin
+           AND s.status = 'Booked'
           LEFT JOIN bookings_passenger AS p ON p.booking_id = b.id AND p.position = h.passenger
         """,
     ),
@@ -55,7 +59,8 @@ SEATS = (
                b.status IN ('Held', 'Confirmed') AND b.user_id = f.user_id AND s.id IS NOT NULL
           FROM ({BROUGHT_BY_A_SOURCE}) AS f
           LEFT JOIN bookings_booking AS b ON b.public_id = f.source
-          LEFT JOIN bookings_segment AS s ON s.booking_id = b.id AND s.flight_id = f.flight_id
+          LEFT JOIN bookings_segment AS s
+            ON s.booking_id = b.id AND s.flight_id = f.flight_id AND s.status = 'Booked'
         """,
     ),
     Check(

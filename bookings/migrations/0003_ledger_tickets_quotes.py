@@ -79,7 +79,7 @@ class Migration(migrations.Migration):
             name='LedgerEntry',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('event', models.CharField(choices=[('authorised', 'Authorised'), ('captured', 'Captured'), ('capture_refused', 'Capture Refused'), ('refund_due', 'Refund Due'), ('refunded', 'Refunded'), ('voided', 'Voided'), ('refunded_otherwise', 'Refunded Otherwise')], max_length=18)),
+                ('event', models.CharField(choices=[('authorised', 'Authorised'), ('captured', 'Captured'), ('capture_refused', 'Capture Refused'), ('refund_due', 'Refund Due'), ('refunded', 'Refunded'), ('voided', 'Voided'), ('refunded_otherwise', 'Refunded Otherwise'), ('reversed', 'Reversed')], max_length=18)),
                 ('debit', models.CharField(choices=[('authorised', 'Held for us at the gateway'), ('captured', 'Taken: the gateway owes it to us'), ('sales', 'Sold, not flown (air traffic liability)'), ('refunds_due', 'To be given back')], max_length=11)),
                 ('credit', models.CharField(choices=[('authorised', 'Held for us at the gateway'), ('captured', 'Taken: the gateway owes it to us'), ('sales', 'Sold, not flown (air traffic liability)'), ('refunds_due', 'To be given back')], max_length=11)),
                 ('amount', models.DecimalField(decimal_places=2, max_digits=10)),

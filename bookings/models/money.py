@@ -119,6 +119,7 @@ class LedgerEntry(models.Model):
         REFUNDED = "refunded"
         VOIDED = "voided"
         REFUNDED_OTHERWISE = "refunded_otherwise"
+        REVERSED = "reversed"
 
     booking = models.ForeignKey(
         Booking,

@@ -95,6 +95,9 @@ class Passenger(models.Model):
     cancelled_at = models.DateTimeField(
         null=True, blank=True, help_text="When this traveller alone was cancelled"
     )
+    booked_as = models.JSONField(
+        null=True, blank=True, help_text="Given and family name of the sale, once they were corrected"
+    )
 
     class Meta:
         ordering = ["booking", "position"]

@@ -3,12 +3,12 @@ one.
 
 `POST /book-flight` in order:
 
-1. `_begin`, one transaction: the idempotency key is taken, the order quoted (a filter that may refuse early),
-   the payment attempt written. COMMIT: from here on a crash leaves a trace, which the same key resumes or the
-   sweeper voids.
+1. `_begin`: the order is quoted (a filter that may refuse early), then the idempotency key taken and the
+   payment attempt written, in one transaction. COMMIT: from here on a crash leaves a trace, which the same
+   key resumes or the sweeper voids.
 2. `payment.authorise`, outside of any transaction.
-3. `_sell`, one transaction: the sale with its answer, or the refusal with the attempt's end (see
-   `sale.write_sale`).
+3. `_sell`, one transaction: the sale with its answer (`sale.write_sale`); or, where that was refused and so
+   undone, the refusal with the attempt's end.
 
 Where no fare was named and the cheapest closed meanwhile, all three run again with the next fare of the same
 cabin; so they do where the price moved and no `expectedPrice` forbids it. The payment of the earlier round is
@@ -18,14 +18,16 @@ voided.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models.functions import Now
 
 from bookings.clock import database_now
-from bookings.idempotency import Promise, decide, let_go_on_failure
+from bookings.idempotency import Promise, decide, let_go_on_failure, under_our_lease
 from bookings.models import Booking, BookingStatus, PaymentAttempt, PaymentMethod
 from bookings.operations.payment import authorise, begin_or_resume, give_up_inherited, taken_by_another
 from bookings.operations.retries import again_after_deadlock
@@ -33,12 +35,15 @@ from bookings.operations.sale import AttemptLost, Authorised, write_sale
 from bookings.payments import attempts
 from bookings.pricing import Quote, quote_order
 from bookings.states import State
+from bookings.tickets import tickets_needed
 from bookings.types import BookingView, Order
 from flightbook.errors import HoldLimit, PriceChanged, Problem, SoldOut, Unavailable
 
 # How often an order may follow the fares upwards. Between seats that come back a fare closes to a party only
 # once, so that this is more than a cabin has fares; in the last round a refusal is final.
 ROUNDS = 8
+# What the gateway is asked for: the quote, the attempt, and the serials drawn with it, if they were.
+Begun = tuple[Quote, PaymentAttempt, Sequence[int]]
 
 
 def book_flight(*, order: Order, promise: Promise) -> BookingView:
@@ -54,15 +59,38 @@ def book_flight(*, order: Order, promise: Promise) -> BookingView:
         return again_after_deadlock(lambda: decide(promise, lambda: _hold(order, promise)))
     with let_go_on_failure(promise):
         for number in range(ROUNDS):
-            quote, attempt = _begin(order, promise, begun=number > 0)
-            view = _sell(order, quote, authorise(attempt, promise), promise, is_last=number == ROUNDS - 1)
+            quote, attempt, serials = _begin(order, promise, begun=number > 0)
+            payment = replace(authorise(attempt, promise), serials=serials)
+            view = _sell(order, quote, payment, promise, is_last=number == ROUNDS - 1)
             if view is not None:
                 return view
     raise AssertionError("the last round is final")
 
 
-def _begin(order: Order, promise: Promise, *, begun: bool) -> tuple[Quote, PaymentAttempt]:
-    def work() -> tuple[Quote, PaymentAttempt]:
+def _begin(order: Order, promise: Promise, *, begun: bool) -> Begun:
+    """In one statement where the key is new and the order can be had; else in one transaction, in which the
+    key decides first: it may have an answer already."""
+    return (None if begun else _begin_at_once(order, promise)) or _begin_in_turn(order, promise, begun=begun)
+
+
+def _begin_at_once(order: Order, promise: Promise) -> Begun | None:
+    try:
+        quote = quote_order(order)
+    except Problem:
+        return None
+    begun = attempts.begin(
+        promise,
+        user_pk=order.user_pk,
+        amount=quote.total,
+        currency=quote.currency,
+        token=order.payment_token,
+        serials=len(quote.passengers) * tickets_needed(len(quote.segments)),
+    )
+    return None if begun is None else (quote, *begun)
+
+
+def _begin_in_turn(order: Order, promise: Promise, *, begun: bool) -> Begun:
+    def work() -> Begun:
         quote = quote_order(order)
         attempt = begin_or_resume(
             promise,
@@ -71,7 +99,7 @@ def _begin(order: Order, promise: Promise, *, begun: bool) -> tuple[Quote, Payme
             currency=quote.currency,
             token=order.payment_token,
         )
-        return quote, attempt
+        return quote, attempt, []
 
     return again_after_deadlock(
         lambda: decide(promise, work, refused=partial(give_up_inherited, promise), begun=begun)
@@ -89,7 +117,14 @@ def _sell(
         return is_last or not _may_requote(order, problem)
 
     def transact() -> BookingView:
-        return decide(promise, lambda: _write(order, quote, payment, promise), refused=refused, begun=True)
+        try:
+            with under_our_lease():
+                return write_sale(
+                    quote=quote, promise=promise, payment_method=order.payment_method, payment=payment
+                )
+        except Problem as problem:
+            refusal = problem
+        return decide(promise, lambda: _raise(refusal), refused=refused, begun=True)
 
     try:
         return again_after_deadlock(transact)
@@ -107,8 +142,8 @@ def _sell(
         raise
 
 
-def _write(order: Order, quote: Quote, payment: Authorised, promise: Promise) -> BookingView:
-    return write_sale(quote=quote, promise=promise, payment_method=order.payment_method, payment=payment)
+def _raise(problem: Problem) -> BookingView:
+    raise problem
 
 
 def _hold(order: Order, promise: Promise) -> BookingView:
@@ -117,10 +152,9 @@ def _hold(order: Order, promise: Promise) -> BookingView:
     for number in range(ROUNDS):
         quote = quote_order(order)
         try:
-            with transaction.atomic():
-                return write_sale(
-                    quote=quote, promise=promise, payment_method=order.payment_method, due_by=_due_by(quote)
-                )
+            return write_sale(
+                quote=quote, promise=promise, payment_method=order.payment_method, due_by=_due_by(quote)
+            )
         except (SoldOut, PriceChanged) as problem:
             if number == ROUNDS - 1 or not _may_requote(order, problem):
                 raise

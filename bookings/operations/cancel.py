@@ -1,63 +1,144 @@
-"""Cancelling: the booking's row is locked, so that of many at once one cancels and the others find it
-cancelled."""
+"""Cancelling a booking, or some travellers of it: what it comes to (a quote), and doing it. The booking's row
+is locked, so that of many at once one cancels and the others find it done."""
 
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
-
-from django.db.models.functions import Now
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bookings import mails
 from bookings.clock import database_now
 from bookings.departures import has_left
+from bookings.disruption import settle
 from bookings.idempotency import Promise, decide
-from bookings.models import Booking, BookingStatus, PaymentAttempt, Refund
-from bookings.operations.endings import end, give_seats_back
+from bookings.models import Booking, BookingStatus, Disruption, Passenger, Quote, Segment
+from bookings.operations import quotes
+from bookings.operations.dues import due, due_from_json, due_to_json, mark_due
+from bookings.operations.endings import end, give_part_back, give_seats_back, take_out
+from bookings.operations.refunds import request_refund
 from bookings.operations.retries import again_after_deadlock
 from bookings.queries import booking_in_full
-from bookings.states import State
-from bookings.terms import Entitlement, Facts, FlightFacts, entitlement
-from bookings.types import BookingView, CancelledView
-from flightbook.errors import AlreadyCancelled, NotCancellable, NotFound
+from bookings.types import BookingView, CancelledView, Due, QuoteView
+from flightbook.errors import (
+    AlreadyCancelled,
+    FieldError,
+    Invalid,
+    NotCancellable,
+    NotFound,
+    QuoteExpired,
+)
 from flights.public import FlightStatus
 
-NOTHING_PAID = "nothing_paid"
+
+@dataclass(frozen=True)
+class Party:
+    """Who leaves, by index; `everybody`: nobody stays."""
+
+    leaving: tuple[int, ...]
+    everybody: bool
 
 
 def cancel_booking(
-    *, user_pk: int, booking_id: str, promise: Promise, reason: str = "traveller"
+    *,
+    user_pk: int,
+    booking_id: str,
+    promise: Promise,
+    reason: str = "traveller",
+    passengers: Sequence[int] | None = None,
+    quote_id: str | None = None,
 ) -> CancelledView:
-    """Ends a booking on today's terms (`terms`): seats back, and the money that is due on its way back.
+    """Ends a booking, or takes the `passengers` of these indices out of it: seats back, and the money that is
+    due on its way back. On today's terms (`terms`), or on those of a quote, which names the passengers too.
 
     Raises:
-        NotFound; AlreadyCancelled; NotCancellable: a flight of it has left, or the hold had expired;
-        Unavailable. Replayed, RequestInProgress, IdempotencyKeyReused: by the promise.
+        NotFound; AlreadyCancelled; NotCancellable: a flight of it has left, the hold had expired, or those
+        who stay may not travel alone; QuoteExpired; Invalid: no such passenger; Unavailable.
+        Replayed, RequestInProgress, IdempotencyKeyReused: by the promise.
     """
     return again_after_deadlock(
-        lambda: decide(promise, lambda: _cancel(user_pk, booking_id, promise, reason))
+        lambda: decide(promise, lambda: _cancel(user_pk, booking_id, promise, reason, passengers, quote_id))
     )
 
 
-def _cancel(user_pk: int, booking_id: str, promise: Promise, reason: str) -> CancelledView:
+def quote_cancellation(
+    *, user_pk: int, booking_id: str, promise: Promise, passengers: Sequence[int] | None = None
+) -> QuoteView:
+    """What cancelling would bring back, and until when: QUOTE_MINUTES, but never beyond the moment in which a
+    rule of it lapses, a flight leaves or the hold ends.
+
+    Raises: as `cancel_booking`.
+    """
+
+    def work() -> QuoteView:
+        booking = _lock(user_pk, booking_id)
+        before = booking_in_full(user_pk=user_pk, booking_id=booking_id)
+        now = database_now()
+        _check_not_left(before, now)
+        party = _party(before, passengers)
+        back = due(booking, leaving=party.leaving, everybody=party.everybody, now=now)
+        quoted = _quote(booking, before, party, back)
+        promise.keep(quoted)
+        return quoted
+
+    return again_after_deadlock(lambda: decide(promise, work))
+
+
+def _cancel(
+    user_pk: int,
+    booking_id: str,
+    promise: Promise,
+    reason: str,
+    passengers: Sequence[int] | None,
+    quote_id: str | None,
+) -> CancelledView:
     booking = _lock(user_pk, booking_id)
     before = booking_in_full(user_pk=user_pk, booking_id=booking_id)
     now = database_now()
     _check_not_left(before, now)
-    due = _due(booking, before, now)
+    if quote_id is None:
+        party = _party(before, passengers)
+        back = due(booking, leaving=party.leaving, everybody=party.everybody, now=now)
+    else:
+        party, back = _as_quoted(booking, before, quote_id, now)
     cancelled = CancelledView(
         booking_id=booking_id,
-        status=BookingStatus.CANCELLED,
-        refund=due.amount,
+        status=BookingStatus.CANCELLED if party.everybody else booking.status,
+        refund=back.amount,
         currency=booking.currency,
-        reason=due.codes[0],
+        reason=back.reason,
+        passengers=party.leaving,
+        due=back,
     )
     promise.keep(cancelled)
+    if party.everybody:
+        _end_it(booking, before, cancelled, reason)
+    else:
+        _take_them_out(booking, before, cancelled)
+    return cancelled
+
+
+def _end_it(booking: Booking, before: BookingView, cancelled: CancelledView, reason: str) -> None:
     end(booking, status=BookingStatus.CANCELLED, reason=reason)
-    _send_money_back(booking, due)
+    settle(booking, Disruption.State.REFUNDED)
+    _send_money_back(booking, cancelled)
     mails.tell_of_cancellation(before, cancelled)
     give_seats_back(booking)
-    return cancelled
+
+
+def _take_them_out(booking: Booking, before: BookingView, cancelled: CancelledView) -> None:
+    take_out(booking, cancelled.passengers)
+    _send_money_back(booking, cancelled)
+    after = booking_in_full(user_pk=booking.user_id, booking_id=booking.public_id)
+    mails.tell_of_leaving(after, cancelled)
+    types = [before.passengers[index].type for index in cancelled.passengers]
+    give_part_back(booking, seats=sum(kind != Passenger.Type.INFANT for kind in types))
+
+
+def _send_money_back(booking: Booking, cancelled: CancelledView) -> None:
+    if cancelled.refund:
+        mark_due(cancelled.due)
+        request_refund(booking=booking, amount=cancelled.refund, reason=cancelled.reason)
 
 
 def _lock(user_pk: int, booking_id: str) -> Booking:
@@ -74,47 +155,78 @@ def _lock(user_pk: int, booking_id: str) -> Booking:
 
 def _check_not_left(booking: BookingView, now: dt.datetime) -> None:
     for segment in booking.segments:
-        if has_left(segment.flight, now):
+        if segment.status == Segment.Status.BOOKED and has_left(segment.flight, now):
             raise NotCancellable(
                 detail=f"{segment.flight.flight_number} has left.",
                 extra={"flightId": segment.flight.flight_id},
             )
 
 
-def _due(booking: Booking, view: BookingView, now: dt.datetime) -> Entitlement:
-    if booking.status == BookingStatus.HELD:
-        return Entitlement(Decimal(0), (NOTHING_PAID,))
-    return entitlement(
-        Facts(
-            booked_at=booking.created_at,
-            now=now,
-            first_departure=min(segment.flight.departure for segment in view.segments),
-            flights=[
-                FlightFacts(
-                    segment.price, segment.refundable, segment.flight.status == FlightStatus.CANCELLED
-                )
-                for segment in view.segments
+def _party(booking: BookingView, asked: Sequence[int] | None) -> Party:
+    living = [index for index, person in enumerate(booking.passengers) if not person.is_cancelled]
+    if asked is None:
+        return Party(tuple(living), everybody=True)
+    unknown = [place for place, index in enumerate(asked) if index >= len(booking.passengers)]
+    if unknown:
+        raise Invalid(
+            detail="Some fields are not valid.",
+            errors=[
+                FieldError(f"/passengers/{place}", "unknown", "There is no such passenger.")
+                for place in unknown
             ],
         )
+    if gone := [index for index in asked if index not in living]:
+        raise AlreadyCancelled(detail=f"Cancelled before: passenger {gone[0]}.", extra={"passengers": gone})
+    staying = [booking.passengers[index].type for index in living if index not in asked]
+    _check_staying(staying)
+    return Party(tuple(sorted(asked)), everybody=not staying)
+
+
+def _check_staying(types: Sequence[str]) -> None:
+    """As when booking: children never without an adult, an infant each on an adult's lap."""
+    adults, infants = types.count(Passenger.Type.ADULT), types.count(Passenger.Type.INFANT)
+    if types and not adults:
+        raise NotCancellable(detail="Those who stay would travel without an adult.")
+    if infants > adults:
+        raise NotCancellable(detail="An infant would be left without an adult's lap.")
+
+
+def _quote(booking: Booking, before: BookingView, party: Party, back: Due) -> QuoteView:
+    quote = quotes.offer(
+        booking,
+        kind=Quote.Kind.CANCELLATION,
+        terms={"passengers": party.leaving, "everybody": party.everybody, "due": due_to_json(back)},
+        amount=-back.amount,
+        until=min((moment for moment in _ends(before, back) if moment is not None), default=None),
+    )
+    return QuoteView(
+        quote_id=quote.public_id,
+        booking_id=booking.public_id,
+        passengers=party.leaving,
+        currency=booking.currency,
+        due=back,
+        expires_at=quote.expires_at,
     )
 
 
-def _send_money_back(booking: Booking, due: Entitlement) -> None:
-    """A whole refund of what was not captured yet is a void; all else is captured first and refunded then.
+def _ends(before: BookingView, back: Due) -> list[dt.datetime | None]:
+    """After any of these the quote could not be taken, or would not be today's terms."""
+    leaves = [
+        segment.flight.estimated_departure or segment.flight.departure
+        for segment in before.segments
+        if segment.status == Segment.Status.BOOKED and segment.flight.status != FlightStatus.CANCELLED
+    ]
+    return [back.lapses_at, before.payment_due_by, *leaves]
 
-    A capture that is under way (its lease is alive) is not called back.
-    """
-    if not due.amount:
-        return
-    payment = booking.payments.get(state__in=(State.TO_CAPTURE, State.CAPTURED))
-    waiting = PaymentAttempt.objects.filter(pk=payment.pk, state=State.TO_CAPTURE, lease_until__lte=Now())
-    void = {
-        "state": State.TO_VOID,
-        "changed_at": Now(),
-        "lease_until": Now(),
-        "lease_token": None,
-        "tries": 0,
-    }
-    if due.amount == payment.amount and waiting.update(**void):
-        return
-    Refund.objects.create(payment=payment, amount=due.amount, reason=due.codes[0])
+
+def _as_quoted(booking: Booking, before: BookingView, quote_id: str, now: dt.datetime) -> tuple[Party, Due]:
+    """What was quoted, exactly. Where it would bring more by now, because the airline cancelled or moved a
+    flight, nobody is held to less: the quote is over."""
+    quote = quotes.find(booking, kind=Quote.Kind.CANCELLATION, quote_id=quote_id)
+    party = Party(tuple(quote.terms["passengers"]), everybody=quote.terms["everybody"])
+    back = due_from_json(quote.terms["due"])
+    today = due(booking, leaving=party.leaving, everybody=party.everybody, now=now)
+    if today.amount > back.amount:
+        raise QuoteExpired(detail=f"Cancelling brings back {today.amount} {booking.currency} by now.")
+    quotes.take(quote, booking)
+    return party, back

@@ -3,9 +3,10 @@ booking's row."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 
+from django.db.models import F
 from django.db.models.functions import Now
 
 from accounts.public import account
@@ -13,19 +14,21 @@ from bookings import mails
 from bookings.clock import database_now
 from bookings.departures import check_flying
 from bookings.idempotency import Promise, decide, let_go_on_failure
-from bookings.models import Booking, BookingStatus, PaymentAttempt
+from bookings.models import Booking, BookingStatus, PaymentAttempt, Segment
 from bookings.operations.payment import authorise, begin_or_resume, give_up_inherited, taken_by_another
 from bookings.operations.retries import again_after_deadlock
 from bookings.operations.sale import AttemptLost, Authorised, take_payment
 from bookings.payments import attempts
 from bookings.queries import booking_in_full
 from bookings.states import State
+from bookings.tickets import issue_tickets
 from bookings.types import BookingView
 from flightbook.errors import (
     AlreadyCancelled,
     HoldExpired,
     InvalidTransition,
     NotFound,
+    PriceChanged,
     Problem,
     Unavailable,
 )
@@ -39,6 +42,7 @@ def pay_booking(
 
     Raises:
         NotFound; HoldExpired; AlreadyCancelled; InvalidTransition: it is paid already.
+        PriceChanged: a traveller was cancelled while it was being paid.
         FlightCancelled, FlightDeparted; PaymentDeclined; Unavailable: the gateway was silent.
         Replayed, RequestInProgress, IdempotencyKeyReused: by the promise.
     """
@@ -70,13 +74,12 @@ def _confirm(
         return True
 
     def work() -> BookingView:
-        held = booking_in_full(user_pk=user_pk, booking_id=booking_id)
-        paid = replace(
-            held, status=BookingStatus.CONFIRMED, payment_method=payment_method, payment_due_by=None
-        )
-        promise.keep(paid)
-        booking = _to_confirmed(user_pk, booking_id, payment_method)
+        promise.link(payment.attempt.pk)  # the key's row is the first lock
+        booking = _to_confirmed(user_pk, booking_id, payment_method, payment.attempt.amount)
         take_payment(booking, payment, promise)
+        issue_tickets(booking)
+        paid = booking_in_full(user_pk=user_pk, booking_id=booking_id)
+        promise.keep(paid)
         mails.tell_of_sale(paid, to=account(user_pk).email)
         return paid
 
@@ -91,14 +94,25 @@ def _confirm(
         raise
 
 
-def _to_confirmed(user_pk: int, booking_id: str, payment_method: str) -> Booking:
+def _to_confirmed(user_pk: int, booking_id: str, payment_method: str, amount: Decimal) -> Booking:
     rows = Booking.objects.filter(user_id=user_pk, public_id=booking_id)
     open_hold = rows.filter(status=BookingStatus.HELD, payment_due_by__gt=Now())
-    values = {"status": BookingStatus.CONFIRMED, "confirmed_at": Now(), "payment_method": payment_method}
-    if not open_hold.update(**values):
-        _payable(user_pk, booking_id)  # says why not
-        raise HoldExpired
+    confirmed = open_hold.filter(total=amount).update(
+        status=BookingStatus.CONFIRMED,
+        confirmed_at=Now(),
+        payment_method=payment_method,
+        version=F("version") + 1,
+    )
+    if not confirmed:
+        raise _why_not(_payable(user_pk, booking_id), amount)
     return rows.get()
+
+
+def _why_not(booking: Booking, amount: Decimal) -> Problem:
+    if booking.total == amount:
+        return HoldExpired()
+    price = {"price": booking.total, "currency": booking.currency}
+    return PriceChanged(detail=f"The price is {booking.total} {booking.currency} now.", extra=price)
 
 
 def _payable(user_pk: int, booking_id: str) -> Booking:
@@ -112,6 +126,7 @@ def _payable(user_pk: int, booking_id: str) -> Booking:
     due_by = booking.payment_due_by
     if booking.status == BookingStatus.EXPIRED or due_by is None or due_by <= database_now():
         raise HoldExpired
-    for flight in flights(booking.segments.values_list("flight_id", flat=True)).values():
+    standing = booking.segments.filter(status=Segment.Status.BOOKED)
+    for flight in flights(standing.values_list("flight_id", flat=True)).values():
         check_flying(flight)
     return booking

@@ -1,41 +1,60 @@
 """The sale: the one place where seats are claimed, and the reason why none can be claimed twice.
 
-`write_sale` runs inside one transaction (READ COMMITTED). What it takes, in the order of locks of the house:
+`write_sale` is one message of statements (`flightbook.statements`), and outside of a transaction one itself
+(READ COMMITTED). PostgreSQL runs them in this order, which is the order of locks of the house; each that
+finds its condition gone ends the message, and nothing of it stays:
 
-1. the idempotency key's row: the answer is stored WHERE the lease is still ours, or all is undone;
+1. the idempotency key's row: the answer is stored WHERE the lease is ours (`idempotency_lease_is_ours`);
 2. the booking's own rows, which are new and nobody waits for, and its payment attempt, which becomes
-   `to_capture` only if neither the sweeper nor a successor took it;
-3. seat numbers in (flight, seat) order: a partial UNIQUE says no;
+   `to_capture` only if neither the sweeper nor a successor took it (`payment_is_ours`), with its entry in the
+   ledger;
+3. seat numbers in (flight, seat) order: a partial UNIQUE says no. Only they need a look at what is there, so
+   that a sale with chosen seats is a transaction of several messages, in the same order;
 4. **last, just before COMMIT, the seats of each cabin, in (flight, cabin) order**, by
    `flights.public.claim_seats` (`flights/seat_inventory.py`): one conditional UPDATE each that repeats price,
    fare, protection and closing time, with CHECK `inventory_never_oversold` under it. No read decides
    anything, so two sales can't both take the last seat: the second waits for the first one's COMMIT and then
    finds `available - n >= protected` false.
 
-Deferred foreign keys are checked before step 4, so that the contended row is locked for the COMMIT alone.
+Deferred foreign keys are checked before step 4, so that the contended row is locked for the COMMIT alone. The
+claims are statements of their own, not parts of one great WITH: of those PostgreSQL promises no order
+(https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING).
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from decimal import Decimal
 
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 
-from bookings import mails
-from bookings.idempotency import Promise
-from bookings.models import Booking, BookingStatus, Coupon, Passenger, PaymentAttempt, Segment
+from bookings import ledger, mails
+from bookings.idempotency import LEASE_IS_OURS, LeaseLost, Promise
+from bookings.models import Booking, BookingStatus, Charge, PaymentAttempt
+from bookings.operations import sale_rows
 from bookings.payments import attempts
 from bookings.pricing import Quote
 from bookings.states import UNSOLD_PAYMENTS, State
-from bookings.types import BookingView, CouponView, SegmentView
+from bookings.tickets import TicketCoupon, draw_serials, no_tickets, number_tickets, tickets_needed
+from bookings.types import BookingView, ChargeView, CouponView, SegmentView
+from flightbook.errors import constraint_name
+from flightbook.statements import CHECK_KEYS_NOW, Statement, run
 from flights.public import assign_seats, claim_seats
-from subscriptions.public import follow
+from subscriptions.public import following
 
 
 class AttemptLost(Exception):
     """The payment was taken from us (its lease was over): the sale must be undone."""
+
+
+_LOST: dict[str, type[Exception]] = {
+    LEASE_IS_OURS: LeaseLost,
+    attempts.PAYMENT_IS_OURS: AttemptLost,
+}
 
 
 @dataclass(frozen=True)
@@ -44,6 +63,8 @@ class Authorised:
 
     attempt: PaymentAttempt
     reference: str
+    # Of its tickets, where they were drawn with the attempt.
+    serials: Sequence[int] = ()
 
 
 def write_sale(
@@ -54,35 +75,65 @@ def write_sale(
     payment: Authorised | None = None,
     due_by: dt.datetime | None = None,
 ) -> BookingView:
-    """Sells what was quoted: Confirmed against `payment`, or Held until `due_by`. Inside the caller's
-    transaction.
+    """Sells what was quoted: Confirmed against `payment`, or Held until `due_by`. In a transaction of its
+    own, or in a savepoint of the caller's.
 
     Raises:
         SoldOut, PriceChanged, SeatTaken, FlightCancelled, FlightDeparted, NotFound, Invalid: all or nothing
         is sold. AttemptLost, LeaseLost: somebody else took the payment or the request over.
     """
-    booking = Booking.objects.create(
+    booking = Booking(
         user_id=quote.holder.pk,
         status=BookingStatus.HELD if payment is None else BookingStatus.CONFIRMED,
         total=quote.total,
         currency=quote.currency,
         payment_method=payment_method,
         payment_due_by=due_by,
-        confirmed_at=None if payment is None else Now(),
+        created_at=dt.datetime.now(dt.UTC),  # only shown: the row has the database's own
     )
-    view = _view(booking, quote)
-    promise.keep(view)
-    if payment is not None:
-        take_payment(booking, payment, promise)
-    _write_details(booking, quote)
-    _assign_seat_numbers(booking, quote)
-    for segment in quote.segments:
-        follow(user_pk=quote.holder.pk, flight_pk=segment.flight.pk, source=booking.public_id)
-    mails.tell_of_sale(view, to=quote.holder.email)
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    claim_seats([segment.claim() for segment in quote.segments])
+    tickets = _tickets(quote, payment)
+    view = _view(booking, quote, tickets)
+    writes = [
+        *promise.keeping(view),
+        sale_rows.booking_row(booking, is_paid=payment is not None),
+        *([] if payment is None else _payment(payment, promise)),
+        *sale_rows.detail_rows(quote, tickets),
+        following(
+            user_pk=quote.holder.pk,
+            flight_pks=[segment.flight.pk for segment in quote.segments],
+            source=booking.public_id,
+        ),
+        mails.letter_of_sale(view, to=quote.holder.email),
+    ]
+    _write(writes, booking, quote)
     return view
+
+
+def _write(writes: Sequence[Statement], booking: Booking, quote: Quote) -> None:
+    claims = [segment.claim() for segment in quote.segments]
+    has_seats = any(segment.seats for segment in quote.segments)
+    try:
+        with transaction.atomic() if has_seats or connection.in_atomic_block else nullcontext():
+            if has_seats:
+                run(writes)
+                _assign_seat_numbers(booking, quote)
+                writes = [CHECK_KEYS_NOW]
+            claim_seats(claims, writes)
+    except IntegrityError as error:
+        lost = _LOST.get(constraint_name(error) or "")
+        if lost is None:
+            raise
+        raise lost from error
+
+
+def _payment(payment: Authorised, promise: Promise) -> list[Statement]:
+    taking = attempts.taking(
+        payment.attempt,
+        reference=payment.reference,
+        token=promise.token,
+        booking=sale_rows.THIS_BOOKING,
+    )
+    return [taking, *sale_rows.ledger_rows(payment.attempt)]
 
 
 def take_payment(booking: Booking, payment: Authorised, promise: Promise) -> None:
@@ -103,37 +154,20 @@ def take_payment(booking: Booking, payment: Authorised, promise: Promise) -> Non
     )
     if not taken:
         raise AttemptLost
+    attempt = payment.attempt
+    ledger.authorised(
+        payment_pk=attempt.pk, booking_pk=booking.pk, amount=attempt.amount, currency=attempt.currency
+    )
 
 
-def _write_details(booking: Booking, quote: Quote) -> None:
-    passengers = Passenger.objects.bulk_create(
-        Passenger(
-            booking=booking,
-            position=position,
-            given_name=passenger.given_name,
-            family_name=passenger.family_name,
-            type=passenger.type,
-        )
-        for position, passenger in enumerate(quote.passengers)
-    )
-    segments = Segment.objects.bulk_create(
-        Segment(
-            booking=booking,
-            position=position,
-            flight_id=segment.flight.pk,
-            cabin=segment.offer.cabin,
-            fare=segment.offer.code,
-            refundable=segment.offer.refundable,
-            change_fee=segment.offer.change_fee,
-            seats_claimed=segment.seats_claimed,
-        )
-        for position, segment in enumerate(quote.segments)
-    )
-    Coupon.objects.bulk_create(
-        Coupon(segment=segment, passenger=passenger, price=price)
-        for segment, quoted in zip(segments, quote.segments, strict=True)
-        for passenger, price in zip(passengers, quoted.coupons, strict=True)
-    )
+def _tickets(quote: Quote, payment: Authorised | None) -> list[list[TicketCoupon]]:
+    """By passenger, then flight."""
+    passengers, flights = len(quote.passengers), len(quote.segments)
+    if payment is None:
+        return no_tickets(passengers=passengers, flights=flights)
+    carrier = quote.segments[0].flight.ticketing_code
+    serials = payment.serials or draw_serials(passengers * tickets_needed(flights))
+    return number_tickets(carrier, serials, passengers=passengers, flights=flights)
 
 
 def _assign_seat_numbers(booking: Booking, quote: Quote) -> None:
@@ -147,7 +181,7 @@ def _assign_seat_numbers(booking: Booking, quote: Quote) -> None:
             )
 
 
-def _view(booking: Booking, quote: Quote) -> BookingView:
+def _view(booking: Booking, quote: Quote, tickets: Sequence[Sequence[TicketCoupon]]) -> BookingView:
     return BookingView(
         booking_id=booking.public_id,
         record_locator=booking.record_locator,
@@ -166,10 +200,34 @@ def _view(booking: Booking, quote: Quote) -> BookingView:
                 fare=segment.offer.code,
                 refundable=segment.offer.refundable,
                 change_fee=segment.offer.change_fee,
-                coupons=tuple(CouponView(index, price) for index, price in enumerate(segment.coupons)),
+                coupons=tuple(
+                    CouponView(
+                        index,
+                        price,
+                        ticket_number=tickets[index][position].number,
+                        coupon_number=tickets[index][position].coupon,
+                    )
+                    for index, price in enumerate(segment.coupons)
+                ),
                 seats=dict(segment.seats),
                 seats_claimed=segment.seats_claimed,
             )
-            for segment in quote.segments
+            for position, segment in enumerate(quote.segments)
         ),
+        charges=_seat_charges(quote),
+    )
+
+
+def _seat_charges(quote: Quote) -> tuple[ChargeView, ...]:
+    return tuple(
+        ChargeView(
+            Charge.Kind.SEAT,
+            amount,
+            Decimal(0),
+            detail=segment.seats[index],
+            flight_id=segment.flight.flight_id,
+            passenger=index,
+        )
+        for segment in quote.segments
+        for index, amount in sorted(segment.seat_charges.items())
     )

@@ -44,8 +44,8 @@ class AlreadyCaptured:
 @dataclass(frozen=True)
 class Payment:
     """One payment as a gateway is told of it. `amount` is in whole units of `currency` (ISO 4217), `token`
-    what the gateway knows the card by, `reference` the gateway's own id where we know it already, `created_at`
-    when we began it: no gateway has heard of it before."""
+    what the gateway knows the card by, `reference` the gateway's own id where we know it already; before
+    `created_at` no gateway has heard of it."""
 
     key: uuid.UUID
     amount: Decimal
@@ -86,5 +86,7 @@ def gateway(name: str) -> Gateway:
     from bookings.payments.sandbox import SandboxGateway  # noqa: PLC0415  # it needs this file
     from bookings.payments.stripe import StripeGateway  # noqa: PLC0415  # and so does it
 
-    adapters: dict[str, type[Gateway]] = {adapter.name: adapter for adapter in (SandboxGateway, StripeGateway)}
+    adapters: dict[str, type[Gateway]] = {
+        adapter.name: adapter for adapter in (SandboxGateway, StripeGateway)
+    }
     return adapters[name]()

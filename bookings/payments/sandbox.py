@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from decimal import Decimal
 
 from django.conf import settings
@@ -18,12 +18,18 @@ from django.db.models import F
 
 from bookings.models import SandboxPayment, SandboxRefund
 from bookings.payments.gateway import AlreadyCaptured, Approved, Declined, Gateway, GatewaySilent, Payment
+from flightbook.statements import Statement, run
 
 SUCCESS, DECLINED = "tok_success", "tok_declined"
 NO_ANSWER, NO_ANSWER_CHARGED = "tok_no_answer", "tok_no_answer_charged"
 CAPTURE_REFUSED = "tok_capture_refused"
 _GOOD = ("", SUCCESS, NO_ANSWER_CHARGED, CAPTURE_REFUSED)
 State = SandboxPayment.State
+_ADD = """
+INSERT INTO bookings_sandboxpayment (key, token, amount, currency, state, refunded)
+VALUES (%s, %s, %s, %s, %s, 0) ON CONFLICT (key) DO NOTHING
+"""
+_STATE = "SELECT state FROM bookings_sandboxpayment WHERE key = %s"
 
 
 class SandboxGateway(Gateway):
@@ -32,19 +38,12 @@ class SandboxGateway(Gateway):
     def authorise(self, payment: Payment) -> Approved | Declined:
         if payment.token == NO_ANSWER:
             raise GatewaySilent("The sandbox was told not to answer.")
-        new = SandboxPayment(
-            key=payment.key,
-            token=payment.token,
-            amount=payment.amount,
-            currency=payment.currency,
-            state=State.AUTHORISED if payment.token in _GOOD else State.DECLINED,
-        )
-        with _own_transaction():
-            SandboxPayment.objects.bulk_create([new], ignore_conflicts=True)
-            known = SandboxPayment.objects.get(key=payment.key)
+        state = State.AUTHORISED if payment.token in _GOOD else State.DECLINED
+        new = (payment.key, payment.token, payment.amount, payment.currency, state)
+        ((known,),) = _at_once(Statement(_ADD, new), Statement(_STATE, (payment.key,)))
         if payment.token == NO_ANSWER_CHARGED:
             raise GatewaySilent("The sandbox was told to lose its answer.")
-        return _verdict(known)
+        return _verdict(SandboxPayment(key=payment.key, state=known))
 
     def look_up(self, payment: Payment) -> Approved | Declined | None:
         with _own_transaction():
@@ -82,6 +81,17 @@ class SandboxGateway(Gateway):
             SandboxRefund.objects.create(key=refund_key, payment=taken, amount=amount)
             captured.update(refunded=F("refunded") + amount)
         return Approved(f"sandbox-refund-{refund_key}")
+
+
+def _at_once(*statements: Statement) -> list[tuple[str, ...]]:
+    """`_own_transaction` of these statements, in one message."""
+    timeout = Statement(f"SET LOCAL statement_timeout = {settings.PAYMENT_TIMEOUT_SECONDS * 1000:d}")
+    try:
+        # Django refuses the inner one, where there is an outer one of ours.
+        with transaction.atomic(durable=True) if connection.in_atomic_block else nullcontext():
+            return run([timeout, *statements])
+    except OperationalError as error:
+        raise GatewaySilent("The sandbox's book did not open.") from error
 
 
 @contextmanager

@@ -1,7 +1,22 @@
 """JSON's shape of bookings: what a request may say, and what the documents tell of the answers."""
 
-from bookings.serializers.answers import BookedAnswer, BookingAnswer, BookingsAnswer, CancelledAnswer
-from bookings.serializers.bodies import CARDS, CancelBookingBody, PayBookingBody
+from bookings.serializers.answers import BookedAnswer, BookingAnswer, BookingsAnswer
+from bookings.serializers.bodies import CARDS, PayBookingBody
+from bookings.serializers.cancellations import (
+    CancelBookingBody,
+    CancelledAnswer,
+    CorrectNameBody,
+    QuoteAnswer,
+    QuoteCancellationBody,
+)
+from bookings.serializers.changes import (
+    ChangeBookingBody,
+    ChangedAnswer,
+    ChangeQuoteAnswer,
+    ChooseSeatsBody,
+    QuoteChangeBody,
+    SeatedAnswer,
+)
 from bookings.serializers.orders import BookFlightBody, flight_ids
 
 __all__ = [
@@ -12,6 +27,15 @@ __all__ = [
     "BookingsAnswer",
     "CancelBookingBody",
     "CancelledAnswer",
+    "ChangeBookingBody",
+    "ChangeQuoteAnswer",
+    "ChangedAnswer",
+    "ChooseSeatsBody",
+    "CorrectNameBody",
     "PayBookingBody",
+    "QuoteAnswer",
+    "QuoteCancellationBody",
+    "QuoteChangeBody",
+    "SeatedAnswer",
     "flight_ids",
 ]

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from bookings.models import BookingStatus, Charge, Coupon, Passenger, PaymentAttempt, PaymentMethod, Refund
+from bookings.models import (
+    BookingStatus,
+    Charge,
+    Coupon,
+    Disruption,
+    Passenger,
+    PaymentAttempt,
+    PaymentMethod,
+    Refund,
+)
 from flightbook.http.serializers import ApiSerializer, ChoiceField, IntegerField, MoneyField, StringField
 from flights.public import Cabin
 
@@ -70,19 +79,7 @@ class BookedAnswer(ApiSerializer):
     payment_due_by = serializers.DateTimeField(required=False, help_text="Of a hold")
     passengers = PassengerAnswer(many=True)
     flights = BookedFlightAnswer(many=True)
-
-
-class RefundAnswer(ApiSerializer):
-    amount = MoneyField()
-    currency = StringField()
-    reason = StringField()
-
-
-class CancelledAnswer(ApiSerializer):
-    message = StringField()
-    booking_id = StringField()
-    status = ChoiceField(choices=BookingStatus.choices)
-    refund = RefundAnswer()
+    charges = ChargeAnswer(many=True, help_text="Beside the fares; the price has them")
 
 
 class BookingLineAnswer(ApiSerializer):
@@ -117,6 +114,23 @@ class BookingRefundAnswer(ApiSerializer):
     created_at = serializers.DateTimeField()
 
 
+class EntitlementAnswer(ApiSerializer):
+    code = StringField()
+    right = StringField(help_text="refund, rebooking or compensation")
+    source_ = StringField(help_text="The law or the condition that it stands in")
+    amount = MoneyField(required=False)
+    currency = StringField(required=False)
+
+
+class DisruptionAnswer(ApiSerializer):
+    kind = ChoiceField(choices=Disruption.Kind.choices)
+    flight_id = StringField()
+    status = ChoiceField(choices=Disruption.State.choices)
+    entitlements = EntitlementAnswer(many=True)
+    choice_until = serializers.DateTimeField(required=False, help_text="Afterwards it is refunded")
+    created_at = serializers.DateTimeField()
+
+
 class BookingAnswer(ApiSerializer):
     user_id = StringField()
     booking_id = StringField()
@@ -134,3 +148,4 @@ class BookingAnswer(ApiSerializer):
     payments = PaymentAnswer(many=True)
     refunds = BookingRefundAnswer(many=True)
     charges = ChargeAnswer(many=True)
+    disruptions = DisruptionAnswer(many=True, help_text="What the airline did to a flight of it")

@@ -15,8 +15,3 @@ class PayBookingBody(ApiSerializer):
     payment_token = StringField(
         max_length=200, required=False, help_text="What the gateway knows the card by"
     )
-
-
-class CancelBookingBody(ApiSerializer):
-    user_id = StringField(max_length=40)
-    booking_id = StringField(max_length=40)

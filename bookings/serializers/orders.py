@@ -8,15 +8,22 @@ from rest_framework import serializers
 
 from bookings.models import Passenger, PaymentMethod
 from flightbook.errors import FieldError, Invalid
-from flightbook.http.serializers import ApiSerializer, ChoiceField, IntegerField, MoneyField, StringField
+from flightbook.http.serializers import (
+    ApiSerializer,
+    ChoiceField,
+    IntegerField,
+    LineField,
+    MoneyField,
+    StringField,
+)
 from flights.public import Cabin
 
 MOST_FLIGHTS, MOST_PASSENGERS = 6, 9
 
 
 class PassengerBody(ApiSerializer):
-    given_name = StringField(max_length=150)
-    family_name = StringField(max_length=150)
+    given_name = LineField(max_length=150)
+    family_name = LineField(max_length=150)
     type = ChoiceField(choices=Passenger.Type.choices, default=Passenger.Type.ADULT.value)
 
 

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from accounts.models import User
 from accounts.tests.factories import JsonClient, api_client, make_user
 from bookings.models import Booking, PaymentAttempt
-from bookings.payments.gateway import GatewaySilent
+from bookings.payments.gateway import Gateway, GatewaySilent
 from bookings.payments.sandbox import SUCCESS, SandboxGateway
 from bookings.public import invariants as of_bookings
 from flightbook.invariants import broken
@@ -59,6 +59,23 @@ class Traveller:
     def cancel(self, booking: Booking, *, key: str | None = None) -> Any:
         return self.post("/cancel-booking", {"bookingId": booking.public_id}, key=key)
 
+    def quote_change(self, booking: Booking, old: Flight, new: Flight, **body: Any) -> Any:
+        asked = {"bookingId": booking.public_id, "flightId": old.public_id, "newFlightId": new.public_id}
+        return self.post("/change-quotes", asked | body)
+
+    def change(self, booking: Booking, *, key: str | None = None, **body: Any) -> Any:
+        """By credit card."""
+        asked = {"bookingId": booking.public_id, "paymentMethod": "credit_card", **body}
+        return self.post("/change-booking", asked, key=key)
+
+    def choose(self, booking: Booking, flight: Flight, seats: Mapping[int, str], **body: Any) -> Any:
+        """Seats of one flight, by passenger's index; by credit card."""
+        wishes = [
+            {"flightId": flight.public_id, "passenger": index, "seat": seat} for index, seat in seats.items()
+        ]
+        asked = {"bookingId": booking.public_id, "seats": wishes, "paymentMethod": "credit_card"}
+        return self.post("/choose-seats", asked | body)
+
     def bookings(self, **query: Any) -> Any:
         return self.client.get(f"/bookings/{self.user.public_id}", query)
 
@@ -91,14 +108,14 @@ def leases_over() -> None:
     PaymentAttempt.objects.update(lease_until=Now() - timedelta(seconds=1))
 
 
-def silence(monkeypatch: pytest.MonkeyPatch, *calls: str) -> None:
+def silence(monkeypatch: pytest.MonkeyPatch, *calls: str, gateway: type[Gateway] = SandboxGateway) -> None:
     """The gateway does not answer these."""
 
     def silent(*_: object, **__: object) -> None:
         raise GatewaySilent("told to")
 
     for call in calls:
-        monkeypatch.setattr(SandboxGateway, call, silent)
+        monkeypatch.setattr(gateway, call, silent)
 
 
 def new_key() -> str:

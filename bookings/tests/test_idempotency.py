@@ -170,8 +170,17 @@ class TestNeverStored:
         assert not IdempotencyKey.objects.exists()
         assert traveller.book(flight, key=key).status_code == 201
 
-    def test_a_bad_request_found_when_the_seats_are_given(self) -> None:
-        """Under a key that was taken already, after the payment was authorised."""
+    def test_an_unknown_seat(self) -> None:
+        traveller, flight, key = Traveller(), make_flight(), new_key()
+        wish = {"flightId": flight.public_id, "passenger": 0, "seat": "99Z"}
+
+        assert code(traveller.book(flight, seats=[wish], key=key)) == (400, "invalid")
+        assert not IdempotencyKey.objects.exists()
+        assert not PaymentAttempt.objects.exists()
+
+    def test_a_bad_request_found_when_the_seats_are_given(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Under a key that was taken already, after the payment was authorised: the aircraft was changed."""
+        monkeypatch.setattr("bookings.pricing.check_seats", lambda **_: None)
         traveller, flight, key = Traveller(), make_flight(economy=10), new_key()
         wish = {"flightId": flight.public_id, "passenger": 0, "seat": "99Z"}
 
@@ -311,7 +320,7 @@ class TestOwners:
         traveller, flight, key = Traveller(), make_flight(economy=10), new_key()
         traveller.book(flight, paymentToken=NO_ANSWER, key=key)
         asked = []
-        monkeypatch.setattr(SandboxGateway, "look_up", lambda self, *, key: asked.append(key))
+        monkeypatch.setattr(SandboxGateway, "look_up", lambda self, payment: asked.append(payment.key))
         monkeypatch.setattr("bookings.payments.sandbox.NO_ANSWER", "tok_of_nobody_else")
         monkeypatch.setattr("bookings.payments.sandbox._GOOD", (NO_ANSWER,))
 

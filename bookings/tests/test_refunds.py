@@ -8,7 +8,8 @@ import pytest
 from django.db.models.functions import Now
 
 from bookings.models import Booking, Refund, SandboxPayment, SandboxRefund
-from bookings.operations import settle
+from bookings.operations import settle_refunds
+from bookings.payments import attempts
 from bookings.payments.sandbox import SandboxGateway
 from bookings.public import backlog, settle_payments
 from bookings.tests.factories import Traveller, payment_of, silence
@@ -38,12 +39,10 @@ class TestRefunds:
 
     def test_a_worker_that_died_after_the_gateway_did_it(self) -> None:
         self._cancelled_after_capture()
-        leased = settle._lease_refund()
+        leased = settle_refunds._lease()
         assert leased is not None
         payment = leased.payment
-        SandboxGateway().refund(
-            key=payment.key, refund_key=leased.key, amount=leased.amount, currency=payment.currency
-        )
+        SandboxGateway().refund(attempts.told(payment), refund_key=leased.key, amount=leased.amount)
         assert settle_payments() == 0
         Refund.objects.update(due_at=Now())
 

@@ -13,7 +13,7 @@ from accounts.models import Mail
 from bookings.models import Booking, PaymentAttempt, Refund, SandboxPayment
 from bookings.operations import book, payment, settle
 from bookings.payments import attempts
-from bookings.payments.gateway import Approved, GatewaySilent
+from bookings.payments.gateway import Approved, GatewaySilent, Payment
 from bookings.payments.sandbox import CAPTURE_REFUSED, NO_ANSWER, NO_ANSWER_CHARGED, SandboxGateway
 from bookings.public import backlog, settle_payments
 from bookings.tests.factories import Traveller, available, check_books, leases_over, payment_of, silence
@@ -50,7 +50,7 @@ class TestCapture:
     def test_a_worker_that_died_after_the_gateway_did_it(self) -> None:
         booking = Traveller().booked(make_flight())
         settle._lease_payment()
-        SandboxGateway().capture(key=payment_of(booking).key)
+        SandboxGateway().capture(attempts.told(payment_of(booking)))
         assert settle_payments() == 0  # its lease is alive
         leases_over()
 
@@ -83,7 +83,7 @@ class TestCapture:
 
         settle_payments()
 
-        assert Refund.objects.get().state == "failed"
+        assert Refund.objects.get().state == "void"
         assert [available(flight) for flight in flights] == [100, 100]
         check_books()
 
@@ -153,7 +153,7 @@ class TestUnsold:
 
         attempt.refresh_from_db()
         assert attempt.state == "voided"
-        late = SandboxGateway().authorise(key=attempt.key, amount=attempt.amount, currency="USD", token="")
+        late = SandboxGateway().authorise(attempts.told(attempt))
         assert not isinstance(late, Approved)  # an owner that only slept is too late
 
     def test_a_slow_owner_does_not_sell_what_the_sweeper_voided(
@@ -187,13 +187,10 @@ class TestUnsold:
             return answer
 
         monkeypatch.setattr(book, "authorise", slow)
-        monkeypatch.setattr(
-            attempts,
-            "move",
-            lambda pk, target, **values: PaymentAttempt.objects.filter(pk=pk).update(
-                state=target, booking=values.get("booking")
-            ),
-        )
+        guard = "AND lease_token = %s AND state = ANY(%s)"
+        unguarded = "AND (lease_token = %s OR state = ANY(%s)) IS NOT NULL"
+        assert guard in attempts._TAKE
+        monkeypatch.setattr(attempts, "_TAKE", attempts._TAKE.replace(guard, unguarded))
         assert Traveller().book(flight).status_code == 201
         assert SandboxPayment.objects.get().state == "voided"  # a paid booking that nobody paid
 
@@ -214,8 +211,8 @@ class TestUnsold:
         with monkeypatch.context() as patched:
             real = SandboxGateway.authorise
 
-            def lost(self: SandboxGateway, **asked: Any) -> None:
-                real(self, **asked)
+            def lost(self: SandboxGateway, asked: Payment) -> None:
+                real(self, asked)
                 raise GatewaySilent("lost")
 
             patched.setattr(SandboxGateway, "authorise", lost)
@@ -279,9 +276,9 @@ def test_many_workers_do_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
     captured: list[Any] = []
     real = SandboxGateway.capture
 
-    def count(self: SandboxGateway, *, key: Any) -> Any:
-        captured.append(key)
-        return real(self, key=key)
+    def count(self: SandboxGateway, payment: Payment) -> Any:
+        captured.append(payment.key)
+        return real(self, payment)
 
     monkeypatch.setattr(SandboxGateway, "capture", count)
 

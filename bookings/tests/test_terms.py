@@ -7,13 +7,25 @@ from decimal import Decimal
 
 import pytest
 
-from bookings.models import BookingStatus
 from bookings.pricing import coupon_price
-from bookings.states import BOOKING_TRANSITIONS, PAYMENT_TRANSITIONS, State
-from bookings.terms import NO_RULE, RULES, Entitlement, Facts, FlightFacts, Rule, entitlement
+from bookings.terms import (
+    CHARGE_KEPT,
+    NO_RULE,
+    RULES,
+    Facts,
+    FlightFacts,
+    Rule,
+    comes_back,
+    judge,
+    judge_charge,
+    lapses_at,
+)
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
+KEPT, FLEXIBLE = FlightFacts(refundable=False), FlightFacts(refundable=True)
+CANCELLED = FlightFacts(refundable=False, cancelled_by_airline=True)
+MOVED = FlightFacts(refundable=False, significantly_moved=True)
 
 
 def facts(*flights: FlightFacts, booked: dt.timedelta = 3 * DAY, departs: dt.timedelta = 10 * DAY) -> Facts:
@@ -21,20 +33,29 @@ def facts(*flights: FlightFacts, booked: dt.timedelta = 3 * DAY, departs: dt.tim
     return Facts(booked_at=NOW - booked, now=NOW, first_departure=NOW + departs, flights=flights)
 
 
-def flight(price: str = "100.00", *, refundable: bool = False, cancelled: bool = False) -> FlightFacts:
-    return FlightFacts(Decimal(price), refundable, cancelled)
+def codes(
+    *flights: FlightFacts, booked: dt.timedelta = 3 * DAY, departs: dt.timedelta = 10 * DAY
+) -> list[str]:
+    return [rule.code for rule in judge(facts(*flights, booked=booked, departs=departs))]
 
 
-def test_nothing() -> None:
-    due = entitlement(facts(flight()))
-    assert due == Entitlement(Decimal(0), (NO_RULE,))
+def test_a_fare_has_its_own_conditions_flight_by_flight() -> None:
+    assert codes(KEPT, FLEXIBLE) == ["fare_not_refundable", "fare_refundable"]
 
 
-def test_the_first_rule_that_holds_decides_flight_by_flight() -> None:
-    due = entitlement(
-        facts(flight("10.00", cancelled=True, refundable=True), flight("20.00", refundable=True), flight())
-    )
-    assert due == Entitlement(Decimal(30), ("flight_cancelled", "fare_refundable", NO_RULE))
+@pytest.mark.parametrize(("doing", "code"), [(CANCELLED, "flight_cancelled"), (MOVED, "flight_moved")])
+def test_what_the_airline_does_frees_of_the_whole_contract(doing: FlightFacts, code: str) -> None:
+    assert codes(KEPT, doing, FLEXIBLE) == [code] * 3
+    assert {judge_charge(kind, judge(facts(KEPT, doing))).code for kind in ("seat", "change_fee")} == {code}
+
+
+def test_charges() -> None:
+    within_a_day, later = judge(facts(FLEXIBLE, booked=DAY)), judge(facts(FLEXIBLE))
+
+    assert judge_charge("seat", within_a_day).code == "within_24_hours"
+    assert judge_charge("change_fee", within_a_day) == CHARGE_KEPT
+    assert judge_charge("seat", later) == judge_charge("seat", ()) == CHARGE_KEPT
+    assert comes_back(Decimal(30), CHARGE_KEPT) == 0
 
 
 @pytest.mark.parametrize(
@@ -48,7 +69,16 @@ def test_the_first_rule_that_holds_decides_flight_by_flight() -> None:
     ],
 )
 def test_the_24_hours(booked: dt.timedelta, departs: dt.timedelta, whole: bool) -> None:
-    assert entitlement(facts(flight(), booked=booked, departs=departs)).amount == (100 if whole else 0)
+    expected = "within_24_hours" if whole else "fare_not_refundable"
+    assert codes(KEPT, booked=booked, departs=departs) == [expected]
+
+
+def test_the_24_hours_lapse() -> None:
+    known = facts(KEPT, FLEXIBLE, booked=DAY / 2)
+    [first, _] = judge(known)
+
+    assert lapses_at(first, known) == NOW + DAY / 2
+    assert lapses_at(judge(facts(FLEXIBLE))[0], known) is None
 
 
 def test_a_rule_has_its_days() -> None:
@@ -59,10 +89,10 @@ def test_a_rule_has_its_days() -> None:
         until=dt.date(2026, 2, 27),
         share=Decimal("0.5"),
     )
-    booked_on_its_last_day, a_day_later = facts(flight("99.99"), booked=2 * DAY), facts(flight(), booked=DAY)
 
-    assert entitlement(booked_on_its_last_day, [old]).amount == Decimal("50.00")
-    assert entitlement(a_day_later, [old]).amount == 0
+    assert judge(facts(KEPT, booked=2 * DAY), [old]) == (old,)
+    assert judge(facts(KEPT, booked=DAY), [old]) == (NO_RULE,)
+    assert comes_back(Decimal("99.99"), old) == Decimal("50.00")
 
 
 def test_each_rule_has_a_source() -> None:
@@ -77,8 +107,3 @@ def test_the_factors_of_passengers() -> None:
         Decimal("74.99"),
         Decimal("10.00"),
     ]
-
-
-def test_every_state_has_its_transitions() -> None:
-    assert set(BOOKING_TRANSITIONS) == set(BookingStatus)
-    assert set(PAYMENT_TRANSITIONS) == set(State)

@@ -9,11 +9,12 @@ from typing import Any
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.public import own_user_pk
 from bookings.idempotency import Answer, Promise, Replayed, decide, fingerprint
-from flightbook.errors import Invalid, NotFound, Problem
+from flightbook.errors import IdempotencyKeyReused, Invalid, NotFound, Problem
 from flightbook.http import problems
 from flightbook.http.json import encode
 
@@ -33,6 +34,18 @@ class SaleView(APIView):
 
     throttle_scope = "sale"
     error_statuses = (402, 409, 422)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """A body that is no good may be another one than was sent under its key: that is told first."""
+        problem = problems.as_problem(exc)
+        if isinstance(problem, Invalid):
+            try:
+                _promise(self.request, _renderer(0, lambda _: None)).check_body()
+            except IdempotencyKeyReused as reused:
+                exc = reused
+            except Problem:  # the key itself is no good: what was raised says so
+                pass
+        return super().handle_exception(exc)
 
     def answer_once(
         self,

@@ -1,4 +1,4 @@
-"""Booking, paying for a hold, cancelling."""
+"""Booking, and paying for a hold."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
+from accounts.public import account_of
 from bookings import messages, operations, serializers
 from bookings.types import Order, PassengerView, SeatWish
-from bookings.views.base import KEY, SaleView
+from bookings.views.base import KEY, SaleView, actor
 from flightbook.http.serializers import parse_body
 
 
@@ -35,7 +36,7 @@ class BookFlight(SaleView):
             status=201,
             message=messages.booked_message,
             call=lambda user_pk, promise: operations.book_flight(
-                order=_order(user_pk, body), promise=promise
+                order=_order(user_pk, body, actor(request)), promise=promise
             ),
         )
 
@@ -68,31 +69,7 @@ class PayBooking(SaleView):
         )
 
 
-class CancelBooking(SaleView):
-    @extend_schema(
-        operation_id="cancelBooking",
-        parameters=[KEY],
-        request=serializers.CancelBookingBody,
-        responses={200: serializers.CancelledAnswer},
-    )
-    def post(self, request: Request) -> HttpResponse:
-        """Cancel a booking on today's terms; the answer says what comes back.
-
-        409 `already_cancelled`, or `not_cancellable` where a flight has left or the hold had expired.
-        """
-        body = parse_body(serializers.CancelBookingBody, request)
-        return self.answer_once(
-            request,
-            user_id=body["user_id"],
-            status=200,
-            message=messages.cancelled_message,
-            call=lambda user_pk, promise: operations.cancel_booking(
-                user_pk=user_pk, booking_id=body["booking_id"], promise=promise
-            ),
-        )
-
-
-def _order(user_pk: int, body: dict[str, Any]) -> Order:
+def _order(user_pk: int, body: dict[str, Any], user: Any) -> Order:
     ids = serializers.flight_ids(body)
     fares = [body["fare"]] * len(ids) if "fare" in body else body.get("fares")
     passengers = body.get("passengers")
@@ -109,4 +86,5 @@ def _order(user_pk: int, body: dict[str, Any]) -> Order:
         seats=tuple(SeatWish(**wish) for wish in body.get("seats", [])),
         expected_price=body.get("expected_price"),
         payment_token=body.get("payment_token", ""),
+        holder=account_of(user) if user.pk == user_pk else None,
     )
