@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import tempfile
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 
+from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 
@@ -48,6 +51,24 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
             listener.shutdown(socket.SHUT_RDWR)  # for all processes that share it; close() would be for one
 
 
+def child_exit(server: object, worker: Worker) -> None:
+    """gunicorn's hook: what a worker was measuring at its end is over; what it counted stays counted."""
+    # Not imported above: when it is, it looks whether the directory is named.
+    from prometheus_client import multiprocess  # noqa: PLC0415
+
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def _place_for_metrics() -> None:
+    """Where the workers' counters add up: files on the tmpfs, before the application is loaded."""
+    default = Path(tempfile.gettempdir()) / "flightbook-metrics"
+    directory = Path(os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(default)))
+    directory.mkdir(parents=True, exist_ok=True)
+    for left_over in directory.glob("*.db"):
+        left_over.unlink()
+
+
+_place_for_metrics()
 bind = "0.0.0.0:8000"
 worker_class = DrainingWorker
 # Loaded before the port opens: a replica that accepts can answer, and its workers share the memory.
@@ -62,5 +83,13 @@ keepalive = 75  # longer than the gateway keeps its connections, so that it is t
 max_requests = 20_000
 max_requests_jitter = 2_000
 limit_request_line = 8190
-accesslog = None  # the gateway logs requests
+accesslog = None  # the application writes a line for each request
 errorlog = "-"
+if os.environ.get("LOG_FORMAT") == "json":
+    logconfig_dict = {
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"()": "flightbook.logs.JsonFormatter"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "root": {"level": "INFO", "handlers": ["stderr"]},
+        "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False}},
+    }

@@ -16,6 +16,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "flightbook.settings")
     django.setup()
     call_command("migrate", interactive=False)
+    call_command("register_consumers")  # before anything reports an update
     call_command("create_token_keys", publish=PUBLIC_KEYS)
     call_command("load_schedule")
     if os.environ.get("DJANGO_SUPERUSER_USERNAME"):

@@ -12,10 +12,10 @@ import argparse
 import sys
 import time
 
-from bench.compose_proof import failures, use
+from bench.compose_proof import failures, recovery, use
 from bench.compose_proof.stack import compose, up
 
-CHECKS = {check.__name__: check for check in (*use.CHECKS, *failures.CHECKS)}
+CHECKS = {check.__name__: check for check in (*use.CHECKS, *failures.CHECKS, *recovery.CHECKS)}
 
 
 def main() -> None:

@@ -9,7 +9,17 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
 from bench.compose_proof.load import Load, Request
-from bench.compose_proof.stack import ADDRESS, address_inside, compose, containers, eventually, logs, run, up
+from bench.compose_proof.stack import (
+    ADDRESS,
+    address_inside,
+    compose,
+    containers,
+    eventually,
+    logs,
+    refused,
+    run,
+    up,
+)
 from bench.compose_proof.traveller import Traveller, hear, served_by
 from bench.compose_proof.use import BASE, STAFF
 
@@ -17,6 +27,7 @@ REPLICAS = {"booking": 3, "realtime": 2}
 RESTARTING = 1012
 WITHIN = 10  # seconds
 SEATS = 50
+ROLLED = ("booking", "users", "worker")
 HEALTH = "{{.State.Health.Status}}"
 
 
@@ -71,6 +82,40 @@ def replicas_drained_in_turn() -> str:
     assert not sales.failures, sales.failures
     assert not reads.failures, reads.failures
     return f"bookings {_told(sales)}; reads {_told(reads)}"
+
+
+def rolled_out() -> str:
+    """Every pool but one replaced by `docker/rollout`, the sale's under steady load: no request fails."""
+    traveller = Traveller()
+    flights = [flight["flightId"] for flight in traveller.search(days=24) if flight["seatsLeft"] > SEATS]
+    body = {"userId": traveller.user_id, "paymentMethod": "credit_card"}
+
+    def bookings(number: int) -> Request:
+        return ("POST", "/book-flight", body | {"flightId": flights[number % len(flights)]})
+
+    token = traveller.http.headers["Authorization"].removeprefix("Bearer ")
+    before = {pool: set(containers(pool)) for pool in ROLLED}
+    with Load(bookings, token=token) as sales, Load(_reads) as reads:
+        run("docker/rollout", *ROLLED)
+    after = {pool: set(containers(pool)) for pool in ROLLED}
+    assert not sales.failures, sales.failures
+    assert not reads.failures, reads.failures
+    for pool in ROLLED:
+        assert len(after[pool]) == len(before[pool]), pool
+        assert not after[pool] & before[pool], pool
+    return f"{', '.join(ROLLED)} replaced; bookings {_told(sales)}; reads {_told(reads)}"
+
+
+def a_rollout_that_must_not_be() -> str:
+    """An image that does not become healthy: refused, and who served goes on serving."""
+    before = set(containers("booking"))
+    broken = {"FLIGHTBOOK_IMAGE": "redis:8"}  # it has no gunicorn
+    with Load(_reads) as reads:
+        refusal = refused("docker/rollout", "--patience", "60", "booking", **broken)
+    assert "the new replica was removed, the old ones go on" in refusal, refusal
+    assert set(containers("booking")) == before
+    assert not reads.failures, reads.failures
+    return f"refused, with its last lines; reads {_told(reads)}"
 
 
 def sockets_are_sent_elsewhere() -> str:
@@ -188,6 +233,8 @@ def _close_code(opened: ClientConnection) -> int:
 OF_REPLICAS = (
     a_replica_killed,
     replicas_drained_in_turn,
+    rolled_out,
+    a_rollout_that_must_not_be,
     sockets_are_sent_elsewhere,
     without_the_users_pool,
     without_redis,

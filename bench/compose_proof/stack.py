@@ -13,7 +13,12 @@ ADDRESS = f"localhost:{PORT}"
 _COMPOSE = ("docker", "compose", "--env-file", ".env.example")
 # One address sends all the load here: what is counted a minute, a user or an address, would be in the way.
 _LIMITS = {f"RATE_LIMIT_{name}": "1000000" for name in ("REGISTER", "LOGIN", "SALE", "DEFAULT")}
-_ENVIRONMENT = os.environ | _LIMITS | {"GATEWAY_REQUESTS_PER_SECOND": "500", "GATEWAY_BURST": "500"}
+_ENVIRONMENT = (
+    os.environ
+    | _LIMITS
+    | {"COMPOSE_ENV_FILES": ".env.example"}
+    | {"GATEWAY_REQUESTS_PER_SECOND": "500", "GATEWAY_BURST": "500"}
+)
 
 
 def run(*command: str) -> str:
@@ -22,6 +27,14 @@ def run(*command: str) -> str:
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()[-2000:]}")
     return done.stdout
+
+
+def refused(*command: str, **changes: str) -> str:
+    """The complaint of a command that has to fail."""
+    environment = _ENVIRONMENT | changes
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)  # noqa: S603
+    assert done.returncode, done.stdout
+    return done.stderr
 
 
 def compose(*words: str) -> str:

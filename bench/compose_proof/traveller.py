@@ -56,8 +56,13 @@ class Traveller:
         origin: Any = f"http://{ADDRESS}"
         return connect(f"ws://{ADDRESS}/ws/flight-updates?ticket={ticket}", origin=origin)
 
-    def follow(self, socket: ClientConnection, flight_id: str) -> Any:
-        socket.send(json.dumps({"userId": self.user_id, "flightId": flight_id}))
+    def bookings(self) -> list[Any]:
+        found: list[Any] = self.call("GET", f"/bookings/{self.user_id}", 200)["bookings"]
+        return found
+
+    def follow(self, socket: ClientConnection, flight_id: str, **since: Any) -> Any:
+        """The first message; `since` is what the client had (`afterSequence`, `log`)."""
+        socket.send(json.dumps({"userId": self.user_id, "flightId": flight_id, **since}))
         return hear(socket)
 
     def report_delay(self, flight_id: str, minutes: int) -> int:

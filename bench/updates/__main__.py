@@ -25,10 +25,9 @@ from typing import Any
 
 import psycopg2
 
-from bench.updates.servers import RELAYS, SERVERS, Servers, hear, say
+from bench.updates.servers import RELAYS, SERVERS, Servers, end_on_signals, hear, say
 from bench.updates.verdict import Death, Verdict, judge, read_log
 from flightbook.embedded.failures import EmbeddedError
-from flightbook.embedded.signals import StopSignals
 
 CLIENTS = 4
 STALL_SECONDS = 10.0
@@ -239,7 +238,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8361, help="of the first server")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))  # noqa: S311
     options = parser.parse_args()
-    servers = Servers(StopSignals(), first_port=options.port, drop=options.drop, without=options.without)
+    servers = Servers(end_on_signals(), first_port=options.port, drop=options.drop, without=options.without)
     proof = Proof(SHORT if options.short else LONG, servers, options.seed)
     sys.stdout.write(
         f"about {proof.size.seconds + 60:.0f} s; seed {options.seed}; logs in {servers.directory}\n"

@@ -17,9 +17,8 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from bench.updates.servers import Servers, hear, say
+from bench.updates.servers import Servers, end_on_signals, hear, say
 from flightbook.embedded.failures import EmbeddedError
-from flightbook.embedded.signals import StopSignals
 
 KINDS = ("silent", "large", "flood", "many")
 _SOCKETS, _USERS, _MESSAGES = 500, 5, 25
@@ -80,7 +79,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make updates-abuse", description=__doc__)
     parser.add_argument("--port", type=int, default=8381)
     options = parser.parse_args()
-    servers = Servers(StopSignals(), first_port=options.port, drop=0.0, without=None)
+    servers = Servers(end_on_signals(), first_port=options.port, drop=0.0, without=None)
     abuse = Abuse(servers)
     lost = 0
     try:

@@ -21,9 +21,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.updates.servers import ROOT, Servers, hear, say
+from bench.updates.servers import ROOT, Servers, end_on_signals, hear, say
 from flightbook.embedded.failures import EmbeddedError
-from flightbook.embedded.signals import StopSignals
 
 REPORT = ROOT / "docs" / "benchmarks" / "updates.md"
 _SOCKETS_A_USER = 100
@@ -156,7 +155,7 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=10, help="in a repeat, for each server")
     parser.add_argument("--port", type=int, default=8371)
     options = parser.parse_args()
-    servers = Servers(StopSignals(), first_port=options.port, drop=0.0, without=None)
+    servers = Servers(end_on_signals(), first_port=options.port, drop=0.0, without=None)
     cells = [
         Cell("the product on daphne", "server-0", options.port),
         Cell("the product on gunicorn's ASGI worker", "gunicorn", options.port + 3),

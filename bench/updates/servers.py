@@ -116,6 +116,7 @@ class Servers:
                 env=self.environment,
                 cwd=ROOT,
                 start_new_session=True,
+                preexec_fn=processes.dies_with_parent(signal.SIGKILL),  # noqa: PLW1509 - one thread
             )
         self._running[name] = client
         return client
@@ -158,6 +159,14 @@ class Servers:
                 directory=ROOT,
                 own_session=True,
             )
+
+
+def end_on_signals() -> StopSignals:
+    """For a controller that waits for what others say: INT and TERM end the wait, and then all is stopped."""
+    signals = StopSignals()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, lambda number, _: sys.exit(128 + number))
+    return signals
 
 
 def hear(client: subprocess.Popen[bytes], word: str) -> None:
