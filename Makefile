@@ -13,6 +13,7 @@ UPGRADE :=
 VENV := .venv
 KUBERNETES := var/kubernetes-validate
 STAMP := $(VENV)/.installed
+TWIN := var/bench-booking/venv
 # GPL, and not a package of ours: an environment of its own, out of which it is only ever run.
 LOCALSTRIPE := .venv-localstripe
 LOCALSTRIPE_VERSION := 1.15.10
@@ -23,7 +24,7 @@ SETTINGS := $(PY) -m flightbook.embedded --no-servers --
 LOCK := $(VENV)/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes -q \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
-.PHONY: help run demo manage test states check lock reset clean gateway-test compose-proof updates-proof bench-updates updates-abuse stripe-test
+.PHONY: show-disruption help run demo manage test states check lock reset clean gateway-test compose-proof race race-short kubernetes-check bench-booking updates-proof messages-proof bench-updates updates-abuse stripe-test
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
@@ -61,8 +62,29 @@ compose-proof: $(STAMP) ## bring the composed system up, use it, take it apart (
 	docker compose --env-file .env.example build
 	@exec $(PY) -m bench.compose_proof $(ARGS)
 
+show-disruption: $(STAMP) ## cancel a flight with 100 bookings while people book it (DATABASE_URL: an empty database, REDIS_URL)
+	@exec $(PY) -m bench.disruption $(ARGS)
+
+race: $(STAMP) ## race the sale, kill it, count what is left; up to an hour (ARGS="--without claim")
+	@exec $(PY) -m bench.race $(ARGS)
+
+race-short: $(STAMP) ## the same in a minute
+	@exec $(PY) -m bench.race --short $(ARGS)
+
+bench-booking: $(STAMP) $(TWIN)/.installed ## measure bookings against pgbench and a FastAPI twin; writes docs/benchmarks/ (ARGS="--short")
+	@exec $(PY) -m bench.booking $(ARGS)
+
+$(TWIN)/.installed: requirements-bench.txt
+	@rm -rf $(TWIN)
+	@$(PY) -m venv $(TWIN)
+	@$(TWIN)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+	@touch $@
+
 updates-proof: $(STAMP) ## prove that no update is lost: followers, faults, and the log compared (ARGS="--short")
 	@exec $(PY) -m bench.updates $(ARGS)
+
+messages-proof: $(STAMP) ## prove that dropped telegrams and webhooks survive kill -9 (ARGS="--flights 100 --updates 600")
+	@exec $(EPHEMERAL) $(PY) -m bench.messages $(ARGS)
 
 bench-updates: $(STAMP) ## measure the fan-out of updates against a raw broadcast; writes docs/benchmarks/
 	@exec $(PY) -m bench.updates.fanout $(ARGS)
@@ -86,6 +108,8 @@ kubernetes-check: ## hold the Kubernetes files against the API's schemas (wants 
 lock: $(STAMP) ## renew both requirements files from pyproject.toml (UPGRADE=1 for the newest versions)
 	$(LOCK) -o requirements.txt
 	$(LOCK) --group dev -c requirements.txt -o requirements-dev.txt
+	$(VENV)/bin/uv pip compile --group bench --universal --python-version 3.11 --generate-hashes -q \
+	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) -o requirements-bench.txt
 	$(VENV)/bin/uv pip compile docker/kubernetes/requirements.in --universal --python-version 3.11 --generate-hashes -q \
 	--custom-compile-command "make lock" -o docker/kubernetes/requirements.txt
 

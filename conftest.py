@@ -15,6 +15,13 @@ def _token_keys() -> None:
     create_keys()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _quick_emptying() -> None:
+    from flightbook.tests import emptying  # noqa: PLC0415 - needs the settings loaded
+
+    emptying.install()
+
+
 @pytest.fixture(autouse=True)
 def _wide_limits(settings: Any) -> None:
     """Tests come from one address, many a minute; those of the limits set their own."""

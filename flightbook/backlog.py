@@ -11,6 +11,7 @@ from django.db import DatabaseError, InterfaceError
 from accounts.public import mail_backlog
 from bookings.public import backlog
 from flights.public import feed_backlog
+from subscriptions.public import webhook_backlog
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,10 @@ def queues() -> list[Queue] | None:
 
 def _queues() -> Iterator[Queue]:
     yield Queue("feed_relay", *feed_backlog("relay"))
+    yield Queue("feed_webhooks", *feed_backlog("webhooks"))
+    yield Queue("feed_mail", *feed_backlog("mail"))
+    yield Queue("feed_disruption", *feed_backlog("disruption"))
+    yield Queue("webhooks", *webhook_backlog())
     yield Queue("mail", *mail_backlog())
     for name, count in asdict(backlog()).items():
         yield Queue(name, count)

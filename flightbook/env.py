@@ -23,6 +23,8 @@ CONNECTION_OPTIONS = {
     "options": "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s",
 }
 
+_STANDBY_OPTIONS = "-c statement_timeout=5s -c default_transaction_read_only=on"
+
 
 _MOST = 10**9
 
@@ -136,7 +138,7 @@ class Environment:
         value = self._raw(name, None)
         parts = self._parts(name, value, ("postgres", "postgresql")) if value else None
         config: dict[str, Any] = {
-            "ENGINE": "django.db.backends.postgresql",
+            "ENGINE": "flightbook.database",
             "CONN_MAX_AGE": self.number("DATABASE_CONN_MAX_AGE", default=0, least=0),
             "CONN_HEALTH_CHECKS": True,
             "DISABLE_SERVER_SIDE_CURSORS": True,  # PgBouncer in transaction mode may stand between
@@ -146,6 +148,13 @@ class Environment:
         if not parts.path.strip("/"):
             self.refuse(f"{name} names no database.")
         return config | _place(parts)
+
+    def standby(self, name: str) -> dict[str, Any]:
+        """As `database`, for one that is only read: it is given up sooner, since the primary can answer."""
+        config = self.database(name)
+        if "OPTIONS" in config:
+            config["OPTIONS"] = config["OPTIONS"] | {"connect_timeout": 2, "options": _STANDBY_OPTIONS}
+        return config | {"TEST": {"MIRROR": "default"}}
 
     def mail(self, name: str) -> dict[str, Any]:
         """Django's e-mail settings out of ``smtp+tls://user:password@host:port`` or ``consolemail://``."""

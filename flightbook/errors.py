@@ -109,6 +109,14 @@ class NotCancellable(Conflict):
     code, title = "not_cancellable", "The booking can no longer be cancelled"
 
 
+class NotChangeable(Conflict):
+    code, title = "not_changeable", "The booking cannot be changed so"
+
+
+class QuoteExpired(Conflict):
+    code, title = "quote_expired", "The quote no longer holds"
+
+
 class HoldLimit(Conflict):
     code, title = "hold_limit", "Too many open holds"
 

@@ -16,17 +16,24 @@ import psycopg2
 import redis
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection
+from django.db import connections
 from django.db.migrations.loader import MigrationLoader
 
 from accounts.public import key_ring
+from flightbook.replica import PRIMARY, REPLICA
 
 logger = logging.getLogger(__name__)
 _TIMES = "-c statement_timeout=1500 -c lock_timeout=1500"
 _CONNECT_SECONDS = 2  # libpq knows no less
 _LOST_MILLISECONDS = 2500
 _REDIS_SECONDS = 0.5
-_TITLES = {"database": "Database", "migrations": "Migrations", "redis": "Redis", "tokenKeys": "Token keys"}
+_TITLES = {
+    "database": "Database",
+    "standby": "Standby",
+    "migrations": "Migrations",
+    "redis": "Redis",
+    "tokenKeys": "Token keys",
+}
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ class Readiness:
 
 def readiness() -> Readiness:
     """The state of the database, its migrations, Redis and the token keys, in about five seconds at worst."""
-    return Readiness((*_database(), _redis(), _token_keys()))
+    return Readiness((*_database(), *_standby(), _redis(), _token_keys()))
 
 
 def _database() -> Iterable[Check]:
@@ -78,8 +85,22 @@ def _database() -> Iterable[Check]:
     return Check("database", "up"), Check("migrations", "up")
 
 
-def _applied_migrations() -> set[tuple[str, str]]:
-    parameters: dict[str, Any] = connection.get_connection_params()
+def _standby() -> Iterable[Check]:
+    """Only where one is set; without it the primary answers."""
+    if REPLICA not in connections.settings:
+        return
+    try:
+        _connect(REPLICA).close()
+    except psycopg2.Error as error:
+        logger.warning("degraded: the standby: %s", str(error).strip())
+        yield Check("standby", "degraded", "It does not answer: the primary does.")
+    else:
+        yield Check("standby", "up")
+
+
+def _connect(alias: str) -> Any:
+    """A short connection of its own, with time limits."""
+    parameters: dict[str, Any] = connections[alias].get_connection_params()
     own = {
         "connect_timeout": _CONNECT_SECONDS,
         "tcp_user_timeout": _LOST_MILLISECONDS,
@@ -87,7 +108,11 @@ def _applied_migrations() -> set[tuple[str, str]]:
         "cursor_factory": None,
     }
     known = {name: value for name, value in (parameters | own).items() if value is not None}
-    database = psycopg2.connect(**known)
+    return psycopg2.connect(**known)
+
+
+def _applied_migrations() -> set[tuple[str, str]]:
+    database = _connect(PRIMARY)
     try:
         with database.cursor() as cursor:
             cursor.execute("SELECT to_regclass('django_migrations') IS NOT NULL")

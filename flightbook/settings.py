@@ -17,19 +17,40 @@ env = Environment()
 SECRET_KEY = env.text("SECRET_KEY", min_length=32)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS")
 DATABASES = {"default": env.database("DATABASE_URL")}
+DATABASE_ROUTERS = ["flightbook.replica.PrimaryRouter"]
+if env.text("DATABASE_REPLICA_URL", default=""):  # a standby that answers public reads
+    DATABASES["replica"] = env.standby("DATABASE_REPLICA_URL")
+REPLICA_LAG_SECONDS = env.number("REPLICA_LAG_SECONDS", default=5)
+# Not behind PgBouncer in transaction mode, which gives each transaction another connection.
+DATABASE_PREPARE = env.flag("DATABASE_PREPARE", default=False)
 REDIS_URL = env.url("REDIS_URL", schemes=("redis", "rediss", "unix"))
 # The ES256 keys: <kid>.public.pem for each valid one, <kid>.private.pem where this pool signs.
 TOKEN_KEYS_DIR = env.path("TOKEN_KEYS_DIR")
 
 # --- Payment: no default, and the sandbox must be accepted in so many words ---------------------------------
-PAYMENT_GATEWAY = env.choice("PAYMENT_GATEWAY", ("sandbox",))
+PAYMENT_GATEWAY = env.choice("PAYMENT_GATEWAY", ("sandbox", "stripe"))
 if PAYMENT_GATEWAY == "sandbox" and not env.flag("ALLOW_SANDBOX_PAYMENTS", default=False):
     env.refuse(
         "PAYMENT_GATEWAY is `sandbox`, which takes no money: set ALLOW_SANDBOX_PAYMENTS=true to accept that."
     )
+# Without a default where they are needed: a start without them would take orders that nobody can pay.
+_stripe_default = None if PAYMENT_GATEWAY == "stripe" else ""
+STRIPE_SECRET_KEY = env.text("STRIPE_SECRET_KEY", default=_stripe_default)
+STRIPE_WEBHOOK_SECRET = env.text("STRIPE_WEBHOOK_SECRET", default=_stripe_default)
+STRIPE_API_BASE = env.text("STRIPE_API_BASE", default="https://api.stripe.com").rstrip("/")
+if not STRIPE_API_BASE.startswith(("https://", "http://")):
+    env.refuse("STRIPE_API_BASE does not begin with https:// or http://.")
 PAYMENT_TIMEOUT_SECONDS = env.number("PAYMENT_TIMEOUT_SECONDS", default=10)
 HOLD_MINUTES = env.number("HOLD_MINUTES", default=30)
 HOLDS_PER_USER = env.number("HOLDS_PER_USER", default=5, least=0)
+# Pages of the admin that an app above flights adds to a flight's: before it is cancelled or moved, and links.
+FLIGHT_REPORT_PREVIEW = "admin:bookings_disruption_preview"
+FLIGHT_ADMIN_LINKS = [
+    ("Who is affected if it is cancelled", "admin:bookings_disruption_preview"),
+    ("Who might stay behind, where more are booked than seats", "admin:bookings_disruption_oversold"),
+]
+DISRUPTION_CHOICE_HOURS = env.number("DISRUPTION_CHOICE_HOURS", default=0, least=0)
+QUOTE_MINUTES = env.number("QUOTE_MINUTES", default=15)
 
 # --- Identity -----------------------------------------------------------------------------------------------
 TOKEN_ISSUER = env.text("TOKEN_ISSUER", default="flightbook")
@@ -56,10 +77,16 @@ SOCKET_ORIGINS = env.origins("SOCKET_ORIGINS")  # beside the served host's own
 # What one ASGI process lets run at once over HTTP; each is a thread and a database connection.
 HTTP_CONCURRENCY = env.number("HTTP_CONCURRENCY", default=16)
 HTTP_QUEUE_SECONDS = env.number("HTTP_QUEUE_SECONDS", default=30, least=0)
+METRICS_PORT = env.number("METRICS_PORT", default=0, least=0)  # of relay and worker
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+
+# --- Webhooks -----------------------------------------------------------------------------------------------
+# For one's own machine: http and private addresses too.
+WEBHOOK_INSECURE_TARGETS = env.flag("WEBHOOK_INSECURE_TARGETS", default=False)
 
 # --- Flights ------------------------------------------------------------------------------------------------
 SCHEDULE_DAYS = env.number("SCHEDULE_DAYS", default=60)
+FLIGHT_MESSAGES_DIR = env.text("FLIGHT_MESSAGES_DIR", default="")  # where telegrams are dropped as files
 SEARCH_CACHE_SECONDS = env.number("SEARCH_CACHE_SECONDS", default=1, least=0)
 
 # --- The project --------------------------------------------------------------------------------------------
@@ -230,20 +257,28 @@ SPECTACULAR_SETTINGS = {
         "RefundStatus": "bookings.models.Refund.State",
         "PaymentMethod": "bookings.models.PaymentMethod",
         "CardPaymentMethod": "bookings.serializers.CARDS",
+        "DisruptionStatus": "bookings.models.Disruption.State",
+        "DisruptionKind": "bookings.models.Disruption.Kind",
         "SeatState": "flights.serializers.SEAT_STATES",
+        "TelegramOutcome": "flights.serializers.TELEGRAM_OUTCOMES",
+        "BatchOutcome": "flights.serializers.BATCH_OUTCOMES",
+        "WebhookState": "subscriptions.serializers.WEBHOOK_STATES",
+        "DeliveryState": "subscriptions.serializers.DELIVERY_STATES",
     },
 }
 
 # --- Logs ---------------------------------------------------------------------------------------------------
+LOG_FORMAT = env.choice("LOG_FORMAT", ("line", "json"), default="line")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"request_id": {"()": "flightbook.http.middleware.RequestIdFilter"}},
     "formatters": {
         "line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"},
+        "json": {"()": "flightbook.logs.JsonFormatter"},
     },
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}
+        "stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["request_id"]}
     },
     "root": {
         "handlers": ["stderr"],
@@ -254,6 +289,9 @@ LOGGING = {
         "django.request": {"level": "ERROR"},  # a 404 is not a warning
         "daphne": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
+        "stripe": {"level": "WARNING"},  # it tells of each request otherwise
+        # A line a request is for machines that read them; a person at a terminal reads what went wrong.
+        "flightbook.access": {"level": "INFO" if LOG_FORMAT == "json" else "WARNING"},
     },
 }
 

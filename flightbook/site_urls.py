@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from flightbook.asyncapi import asyncapi
 from flightbook.board import board_page
 from flightbook.metrics import metrics
 from flightbook.openapi import docs, openapi
@@ -16,6 +17,7 @@ urlpatterns = [
     path("status", status_page),
     path("docs/", docs),
     path("openapi.json", openapi),
+    path("asyncapi.json", asyncapi),
     path("metrics", metrics),
     path("health/live", LiveView.as_view()),
     path("health/ready", ReadyView.as_view()),

@@ -19,11 +19,14 @@ from django.db import connections
 
 from accounts import public as accounts
 from bookings import public as bookings
+from flightbook import instruments
+from flightbook.audit_runs import Auditor
 from flights import public as flights
+from subscriptions import public as subscriptions
 
 logger = logging.getLogger(__name__)
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
-_SOON, _HOURLY = 0.5, 3600.0
+_SOON, _SECOND, _HALF_MINUTE, _HOURLY = 0.5, 1.0, 30.0, 3600.0
 
 
 @dataclass
@@ -43,10 +46,24 @@ def all_tasks() -> list[Task]:
     return [
         Task("settle payments", bookings.settle_payments, _SOON, drains=True),
         Task("expire holds", bookings.expire_holds, _SOON, drains=True),
+        Task("handle disruptions", bookings.handle_disruptions, _SOON, drains=True),
         Task("deliver mail", accounts.deliver_due_mail, _SOON, drains=True),
+        Task("take in flight messages", flights.take_in_dropped_messages, _SECOND, drains=True),
+        Task("start audits", Auditor().run, _SECOND),
         Task("extend the schedule", extend_schedule, _HOURLY),
         Task("purge idempotency keys", bookings.purge_idempotency_keys, _HOURLY),
+        Task("purge quotes", bookings.purge_quotes, _HOURLY),
         Task("purge expired sessions", accounts.purge_expired, _HOURLY),
+    ]
+
+
+def notice_tasks() -> list[Task]:
+    """What tells outsiders of flights' changes: a process of its own, since they may be slow to listen."""
+    return [
+        Task("write webhook deliveries", subscriptions.write_webhook_deliveries, _SOON, drains=True),
+        Task("deliver webhooks", subscriptions.deliver_due_webhooks, _SOON, drains=True),
+        Task("tell followers by mail", subscriptions.tell_of_changes, _HALF_MINUTE, drains=True),
+        Task("purge webhook deliveries", subscriptions.purge_deliveries, _HOURLY, drains=True),
     ]
 
 
@@ -96,14 +113,18 @@ def work(tasks: Sequence[Task], stop: Stop) -> None:
 
 def run_once(task: Task) -> None:
     """Runs the task and sets when it is due again. A failure is logged, and waits longer each time."""
+    began = time.perf_counter()
     try:
         done = task.run()
     except Exception:
         task.failures += 1
+        instruments.task_runs.labels(task.name, "failed").inc()
         wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(task.failures - 1, 10))
         logger.exception("worker: could not %s; again in %.0f s", task.name, wait)
         connections.close_all()  # a broken one would fail every task after this
     else:
         task.failures = 0
+        instruments.task_runs.labels(task.name, "done").inc()
         wait = 0.0 if done and task.drains else task.period
+    instruments.task_seconds.labels(task.name).observe(time.perf_counter() - began)
     task.due = time.monotonic() + wait

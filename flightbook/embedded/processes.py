@@ -48,13 +48,14 @@ def spawn(
         env=environment,
         cwd=directory,
         start_new_session=own_session,
-        preexec_fn=_dies_with_parent(if_parent_dies),  # noqa: PLW1509 - one thread, as said
+        preexec_fn=dies_with_parent(if_parent_dies),  # noqa: PLW1509 - one thread, as said
         **identity,
     )
 
 
-def _dies_with_parent(signum: signal.Signals) -> Callable[[], None] | None:
-    """What the forked child does to be signalled at its parent's death; a change of user would undo it."""
+def dies_with_parent(signum: signal.Signals) -> Callable[[], None] | None:
+    """What a forked child does to be signalled at its parent's death; a change of user would undo it. See
+    `spawn`."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None).prctl

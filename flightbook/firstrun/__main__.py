@@ -69,6 +69,7 @@ def _commands(address: Address) -> dict[str, Sequence[str]]:
         "server": (sys.executable, *daphne, "flightbook.asgi:application"),
         "relay": (sys.executable, _MANAGE, "relay"),
         "worker": (sys.executable, _MANAGE, "worker"),
+        "notices": (sys.executable, _MANAGE, "notices"),
     }
 
 

@@ -14,6 +14,7 @@ from flightbook.firstrun.supervisor import to_terminal
 
 _COMMANDS = {
     "migrate": "the database's tables",
+    "register_consumers": "who must hear of every flight update",
     "create_token_keys": "the key that signs the tokens",
     "load_schedule": "airports, fares and the schedule of the days to come",
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+import unicodedata
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -13,6 +15,8 @@ from flightbook.errors import FieldError, Invalid
 from flightbook.http.problems import field_errors
 
 S = TypeVar("S", bound="ApiSerializer")
+_NOT_WRITTEN = frozenset({"Cc", "Zl", "Zp"})  # control characters, line and paragraph separators
+_TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def camel_case(name: str) -> str:
@@ -40,6 +44,20 @@ class StringField(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class LineField(StringField):
+    """A JSON string on one line, as a person writes it: no control characters, no line breaks, nothing that
+    turns the direction of what follows (https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing).
+    """
+
+    default_error_messages = {"control_characters": "No line breaks and no control characters."}
+
+    def to_internal_value(self, data: Any) -> str:
+        line = super().to_internal_value(data)
+        if any(unicodedata.category(char) in _NOT_WRITTEN or char in _TURNS for char in line):
+            self.fail("control_characters")
+        return line
 
 
 class IntegerField(serializers.IntegerField):
@@ -87,9 +105,27 @@ def parse_body(serializer: type[S], request: Request) -> dict[str, Any]:
     Raises:
         Invalid: with a JSON pointer for each field.
     """
-    parsed = serializer(data=request.data)
+    parsed = _parsers.of(serializer)
+    parsed.initial_data = request.data
+    for found in ("_validated_data", "_errors"):
+        parsed.__dict__.pop(found, None)
     parsed.is_valid(raise_exception=True)
     return dict(parsed.validated_data)
+
+
+class _Parsers(threading.local):
+    """A serializer of each class for each thread: to make one costs more than to use it."""
+
+    def __init__(self) -> None:
+        self._made: dict[type[ApiSerializer], ApiSerializer] = {}
+
+    def of(self, serializer: type[ApiSerializer]) -> ApiSerializer:
+        if serializer not in self._made:
+            self._made[serializer] = serializer(data={})
+        return self._made[serializer]
+
+
+_parsers = _Parsers()
 
 
 def parse_query(serializer: type[S], request: Request) -> dict[str, Any]:

@@ -42,6 +42,9 @@ OUT_OF_REACH = {
     "fare_family_change_fee": "reference data; the admin validates it",
     "fare_family_multiplier_positive": "reference data; the admin validates it",
     "fare_family_protected_share": "reference data; the admin validates it",
+    "seat_zone_price_not_negative": "reference data; the admin validates it",
+    "seat_zone_rows": "reference data; the admin validates it",
+    "seat_zone_unique": "reference data; the admin validates it",
     "inventory_price_positive": "prices are made by a rule that yields more than zero",
     "inventory_unique": "made once, with the flight",
     # The written row is a value of an enumeration, or has been checked.
@@ -62,9 +65,12 @@ OUT_OF_REACH = {
     "coupon_refund_within_price": "terms give back a share of the price",
     "charge_positive": "written only for more than nothing",
     "charge_refund_within_amount": "terms give back a share of the amount",
-    "seat_one_per_passenger": "a passenger who stands twice is invalid",
     # Under a row's lock, or with ON CONFLICT.
     "feed_unique": "ON CONFLICT",
+    "telegram_waits_once": "ON CONFLICT",
+    "webhook_delivery_once": "ON CONFLICT",
+    "mail_notice_unique": "ON CONFLICT",
+    "follow_preference_unique": "update_or_create takes a lost race for the row's being there",
     "idempotency_key_unique": "ON CONFLICT",
     "idempotency_answer_whole": "status and body are written together",
     "update_report_once": "looked up under the flight's lock",
@@ -79,6 +85,9 @@ OUT_OF_REACH = {
     # The net under the counters and the sandbox's book: what reaches these is a fault that must be loud.
     "inventory_never_oversold": "the claim repeats the condition",
     "inventory_within_capacity": "only what was taken is returned",
+    "inventory_excess_sells_nothing": "one statement sets both by the same rule",
+    "displaced_once": "who lost a seat has none to lose again before it is settled",
+    "displaced_settled_somehow": "time and manner are written together",
     "sandbox_refund_within_amount": "the refund repeats the condition",
 }
 

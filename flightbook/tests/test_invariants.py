@@ -16,10 +16,13 @@ from django.db.models.functions import Now
 from pytest_django import DjangoDbBlocker
 
 from accounts.models import Mail, RefreshToken, Session, User
+from bookings import ledger
 from bookings.models import (
     Booking,
     Coupon,
+    Disruption,
     IdempotencyKey,
+    LedgerEntry,
     PaymentAttempt,
     Refund,
     SandboxPayment,
@@ -31,11 +34,12 @@ from bookings.public import expire_holds, settle_payments
 from bookings.tests.factories import Traveller, leases_over, overdue, passengers, payment_of
 from flightbook.audit import all_checks
 from flightbook.invariants import broken
-from flights.models import CabinInventory, Feed, Flight, FlightUpdate, SeatAssignment
+from flights.models import CabinInventory, DisplacedSeat, Feed, Flight, FlightUpdate, SeatAssignment
 from flights.public import record_update, register_consumer
 from flights.tests.factories import make_cabin, make_flight
-from subscriptions.models import Subscription
+from subscriptions.models import Subscription, WebhookEndpoint
 from subscriptions.operations import follow
+from subscriptions.webhooks.endpoints import ping, register
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
@@ -55,6 +59,7 @@ class Life:
         self.cancelled = self._booked(fare="EFLEX")
         settle_payments()
         self.traveller.cancel(self.cancelled)
+        self._somebody_leaves()
         self._paths_that_end_without_a_seat()
         for minutes in (10, 20, 30):
             record_update(flight_pk=self.quiet.pk, status="Delayed", delay_minutes=minutes, source="test")
@@ -69,6 +74,13 @@ class Life:
         ]
         return self.traveller.booked(self.flight, seats=wishes, **body)
 
+    def _somebody_leaves(self) -> None:
+        """One of two, who had paid for a fare that gives nothing back so late."""
+        flight = make_flight(departs_in=timedelta(days=2))
+        booking = self.traveller.booked(flight, passengers=passengers(2))
+        body = {"bookingId": booking.public_id, "passengers": [1]}
+        assert self.traveller.post("/cancel-booking", body).status_code == 200
+
     def _paths_that_end_without_a_seat(self) -> None:
         overdue(self.traveller.held(self.flight))
         expire_holds()
@@ -80,7 +92,20 @@ class Life:
     def elsewhere(self, **fields: Any) -> PaymentAttempt:
         """A payment over another gateway, whose book we do not have."""
         values = {"amount": Decimal(100), "currency": "USD", "gateway": "bank", "lease_until": Now()}
-        return PaymentAttempt.objects.create(user=self.traveller.user, **(values | fields))
+        payment = PaymentAttempt.objects.create(user=self.traveller.user, **(values | fields))
+        if payment.state == "captured":
+            ledger.authorised(
+                payment_pk=payment.pk,
+                booking_pk=payment.booking_id,
+                amount=payment.amount,
+                currency=payment.currency,
+            )
+            ledger.captured(payment)
+        return payment
+
+    def ticket(self, number: str) -> dict[str, Any]:
+        """A coupon's fields for that ticket."""
+        return {"ticket_number": number, "coupon_number": 1, "check_digit": int(number[3:]) % 7}
 
     def seat(self, seat: str, holder: str, passenger: int = 0) -> None:
         SeatAssignment.objects.create(
@@ -119,6 +144,27 @@ def open_after_departure(life: Life) -> None:
     Flight.objects.filter(pk=make_flight().pk).update(status="Departed")
 
 
+def too_many_and_still_selling(life: Life) -> None:
+    drop("flights_cabininventory", "inventory_excess_sells_nothing")
+    CabinInventory.objects.filter(flight=life.flight).update(excess=1, available=F("available") + 1)
+
+
+def displaced_who_sits(life: Life) -> None:
+    lost = {"flight": life.flight, "cabin": "economy", "seat": "70A", "passenger": 0}
+    DisplacedSeat.objects.create(holder=life.paid.public_id, **lost)
+
+
+def left_on_a_cancelled_flight(life: Life) -> None:
+    record_update(flight_pk=life.other.pk, status="Cancelled", source="test")
+    FlightUpdate.objects.filter(flight=life.other).update(recorded_at=Now() - HOUR)
+
+
+def never_refunded(life: Life) -> None:
+    Disruption.objects.create(
+        booking=life.paid, flight=life.flight, sequence=1, kind="cancelled", choice_until=Now() - HOUR
+    )
+
+
 def two_holders(life: Life) -> None:
     drop("flights_seatassignment", "seat_held_once")
     life.seat("20A", life.held.public_id)
@@ -138,6 +184,11 @@ def followed_twice(life: Life) -> None:
     Subscription.objects.create(user=life.traveller.user, flight=life.flight)
 
 
+def waits_for_an_ended_webhook(life: Life) -> None:
+    ping(endpoint_pk=register(user_pk=life.traveller.user.pk, url="https://example.com/").pk)
+    WebhookEndpoint.objects.update(state="ended")
+
+
 def claimed_for_nobody(life: Life) -> None:
     Segment.objects.filter(booking=life.held, flight=life.other).update(seats_claimed=2)
     CabinInventory.objects.filter(flight=life.other).update(available=F("available") - 1)
@@ -152,6 +203,22 @@ def a_coupon_less(life: Life) -> None:
     of_the_infant(life).delete()
 
 
+def standing_after_the_end(life: Life) -> None:
+    """A hold that expired, whole as if it had not."""
+    Segment.objects.filter(booking__status="Expired").update(status="Booked")
+    Coupon.objects.filter(segment__booking__status="Expired").update(status="Open")
+
+
+def without_a_ticket(life: Life) -> None:
+    rows = Coupon.objects.filter(segment__booking=life.paid)
+    rows.update(ticket_number="", coupon_number=None, check_digit=None)
+
+
+def two_on_one_ticket(life: Life) -> None:
+    number = Coupon.objects.get(segment__booking=life.paid).ticket_number
+    of_the_cancelled(life).update(**life.ticket(number) | {"coupon_number": 2})
+
+
 def follows_for_a_cancelled_one(life: Life) -> None:
     follow(user_pk=life.traveller.user.pk, flight_pk=life.flight.pk, source=life.cancelled.public_id)
 
@@ -159,11 +226,15 @@ def follows_for_a_cancelled_one(life: Life) -> None:
 def more_back_than_was_taken(life: Life) -> None:
     payment = life.elsewhere(state="captured")
     for _ in range(2):
-        Refund.objects.create(payment=payment, amount=100, state="done", reason="test")
+        refund = Refund.objects.create(payment=payment, amount=100, state="done", reason="test")
+        ledger.refund_due(refund)
+        ledger.refunded(refund)
 
 
 def a_refund_refused(life: Life) -> None:
-    Refund.objects.create(payment=payment_of(life.cancelled), amount=1, state="failed", reason="test")
+    forgotten_there(life)
+    Refund.objects.update(state="failed")
+    LedgerEntry.objects.filter(event="refunded").delete()
 
 
 def forgotten_there(life: Life) -> None:
@@ -185,6 +256,14 @@ def held(**changes: Any) -> Callable[[Life], object]:
     return lambda life: Booking.objects.filter(pk=life.held.pk).update(**changes)
 
 
+def of_the_cancelled(life: Life) -> QuerySet[Coupon]:
+    return Coupon.objects.filter(segment__booking=life.cancelled)
+
+
+def entries(of_event: str, **changes: Any) -> Callable[[Life], object]:
+    return lambda life: LedgerEntry.objects.filter(event=of_event).update(**changes)
+
+
 def taken_there(life: Life) -> None:
     SandboxPayment.objects.create(key=uuid.uuid4(), amount=1, currency="USD", state="captured")
 
@@ -194,6 +273,8 @@ BREAKS: list[tuple[str, Callable[[Life], object]]] = [
     ("accounts.disabled_users_are_out", disabled_but_inside),
     ("accounts.sent_mail_has_its_time", rows(Mail, state="sent")),
     ("flights.counter_in_bounds", less_than_nothing_left),
+    ("flights.excess_sells_nothing", too_many_and_still_selling),
+    ("flights.displaced_is_work_or_settled", displaced_who_sits),
     ("flights.closed_when_gone", open_after_departure),
     ("flights.seat_held_once", two_holders),
     ("flights.one_seat_per_passenger", two_seats),
@@ -205,6 +286,9 @@ BREAKS: list[tuple[str, Callable[[Life], object]]] = [
     ("flights.feed_behind_the_flight", rows(Feed, done_sequence=4)),
     ("flights.feed_behind_the_flight", rows(Feed, pending=False)),
     ("subscriptions.followed_once", followed_twice),
+    ("subscriptions.webhook_that_waits", waits_for_an_ended_webhook),
+    ("bookings.nobody_left_on_a_cancelled_flight", left_on_a_cancelled_flight),
+    ("bookings.disruption_settled_in_time", never_refunded),
     ("bookings.seats_sold_once", lambda life: CabinInventory.objects.update(available=F("available") - 1)),
     ("bookings.segment_claims_its_travellers", claimed_for_nobody),
     ("bookings.seat_of_a_traveller", lambda life: life.seat("21A", life.cancelled.public_id)),
@@ -216,13 +300,24 @@ BREAKS: list[tuple[str, Callable[[Life], object]]] = [
     ("bookings.total_is_its_coupons", held(total=F("total") + 1)),
     ("bookings.a_coupon_each", a_coupon_less),
     (
-        "bookings.a_coupon_each",
+        "bookings.coupon_as_its_traveller",
         lambda life: of_the_infant(life).update(passenger=life.paid.passengers.get()),
     ),
+    ("bookings.segment_as_its_booking", standing_after_the_end),
+    ("bookings.nothing_back_of_an_open_coupon", lambda life: of_the_infant(life).update(refunded=1)),
+    ("bookings.ticket_when_paid", without_a_ticket),
+    ("bookings.ticket_when_paid", lambda life: of_the_infant(life).update(**life.ticket("0019999999999"))),
+    ("bookings.ticket_in_form", lambda life: of_the_cancelled(life).update(check_digit=7)),
+    ("bookings.ticket_in_form", lambda life: of_the_cancelled(life).update(ticket_number="001240000000X")),
+    ("bookings.ticket_of_one_traveller", two_on_one_ticket),
     (
-        "bookings.confirmed_is_paid_once",
+        "bookings.paid_is_what_stands",
         lambda life: life.elsewhere(state="captured", booking=life.paid, amount=life.paid.total),
     ),
+    ("bookings.paid_is_what_stands", lambda life: of_the_cancelled(life).update(refunded=1)),
+    ("bookings.ledger_tells_each_payment", entries("captured", event="voided")),
+    ("bookings.ledger_tells_each_refund", entries("refunded", event="refunded_otherwise")),
+    ("bookings.ledger_balances", entries("captured", booking=None)),
     ("bookings.payment_has_its_booking", lambda life: life.elsewhere(state="captured")),
     ("bookings.payment_has_its_booking", lambda life: life.elsewhere(state="captured", booking=life.held)),
     ("bookings.payment_in_time", lambda life: life.elsewhere(lease_until=Now() - HOUR)),

@@ -21,21 +21,42 @@ ENDPOINTS = {
     "/ws-ticket": {"post"},
     "/subscribe-flight": {"post"},
     "/user-flights/{userId}": {"get"},
-    "/user-flights/{userId}/{flightId}": {"delete"},
+    "/user-flights/{userId}/{flightId}": {"delete", "patch"},
+    "/webhooks": {"get", "post"},
+    "/webhooks/{webhookId}": {"get", "delete"},
+    "/webhooks/{webhookId}/test": {"post"},
+    "/webhooks/{webhookId}/rotate-secret": {"post"},
+    "/webhooks/{webhookId}/deliveries": {"get"},
     "/search-flights": {"get"},
+    "/flight-messages": {"post"},
+    "/flight-updates": {"post"},
     "/flights/{flightId}": {"get"},
     "/flights/{flightId}/seats": {"get"},
     "/flights/{flightId}/updates": {"get", "post"},
     "/book-flight": {"post"},
     "/pay-booking": {"post"},
     "/cancel-booking": {"post"},
+    "/change-quotes": {"post"},
+    "/change-booking": {"post"},
+    "/choose-seats": {"post"},
+    "/cancellation-quotes": {"post"},
+    "/correct-name": {"post"},
+    "/payment-events/stripe": {"post"},
     "/bookings/{userId}": {"get"},
     "/bookings/{userId}/{bookingId}": {"get"},
     "/health/live": {"get"},
     "/health/ready": {"get"},
 }
 METHODS = {"get", "put", "post", "delete", "patch"}
-PUBLIC = {"/register", "/login", "/token/refresh", "/search-flights", "/health/live", "/health/ready"}
+PUBLIC = {
+    "/register",
+    "/login",
+    "/token/refresh",
+    "/search-flights",
+    "/payment-events/stripe",
+    "/health/live",
+    "/health/ready",
+}
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +103,19 @@ def test_who_needs_a_token(document: dict[str, Any]) -> None:
             assert security == [{name: []}], path
 
 
-@pytest.mark.parametrize("path", ["/book-flight", "/pay-booking", "/cancel-booking"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/book-flight",
+        "/pay-booking",
+        "/cancel-booking",
+        "/cancellation-quotes",
+        "/change-quotes",
+        "/change-booking",
+        "/choose-seats",
+        "/correct-name",
+    ],
+)
 def test_the_sale_takes_an_idempotency_key(document: dict[str, Any], path: str) -> None:
     operation = document["paths"][path]["post"]
     headers = {p["name"]: p for p in operation["parameters"] if p["in"] == "header"}

@@ -88,6 +88,7 @@ def test_no_secret_is_shown() -> None:
         ("REDIS_URL", "redis://h:port/0"),
         ("EMAIL_URL", "pigeon://loft"),
         ("PAYMENT_GATEWAY", "barter"),
+        ("STRIPE_API_BASE", "api.stripe.com"),
         ("ALLOW_SANDBOX_PAYMENTS", "perhaps"),
         ("ALLOW_SANDBOX_PAYMENTS", ""),
         ("HTTP_CONCURRENCY", "many"),
@@ -101,6 +102,8 @@ def test_no_secret_is_shown() -> None:
         ("COOKIE_SECURE", "1"),
         ("COMMON_PASSWORD_CHECK", "on"),
         ("LOG_LEVEL", "LOUD"),
+        ("LOG_FORMAT", "xml"),
+        ("DATABASE_REPLICA_URL", "mysql://u@h/d"),
         ("DATABASE_CONN_MAX_AGE", "forever"),
         ("SOCKET_ORIGINS", "example.com"),
         ("CSRF_TRUSTED_ORIGINS", "example.com"),
@@ -110,6 +113,14 @@ def test_a_malformed_setting_is_named(name: str, value: str) -> None:
     line = complaint(SOUND | {name: value})
     assert line.startswith("django.core.exceptions.ImproperlyConfigured: ")
     assert name in line or (name == "ALLOW_SANDBOX_PAYMENTS" and "PAYMENT_GATEWAY" in line)
+
+
+def test_stripe_does_not_start_without_its_secrets() -> None:
+    line = complaint(SOUND | {"PAYMENT_GATEWAY": "stripe"})
+    assert "STRIPE_SECRET_KEY is not set." in line
+    assert "STRIPE_WEBHOOK_SECRET is not set." in line
+    keys = {"PAYMENT_GATEWAY": "stripe", "STRIPE_SECRET_KEY": "sk", "STRIPE_WEBHOOK_SECRET": "whsec"}
+    assert start(SOUND | keys, "-c", READ).returncode == 0
 
 
 @pytest.mark.parametrize(

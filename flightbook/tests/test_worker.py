@@ -131,12 +131,16 @@ def test_the_tasks_are_those_that_were_promised() -> None:
     assert names == {
         "settle payments",
         "expire holds",
+        "handle disruptions",
         "deliver mail",
+        "start audits",
+        "take in flight messages",
         "extend the schedule",
         "purge idempotency keys",
+        "purge quotes",
         "purge expired sessions",
     }
-    assert {task.period for task in all_tasks()} == {0.5, 3600.0}
+    assert {task.period for task in all_tasks()} == {0.5, 1.0, 3600.0}
 
 
 @pytest.mark.django_db

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from flightbook import instruments
 from flightbook.worker import Stop, all_tasks, work
 
 logger = logging.getLogger(__name__)
@@ -16,6 +17,7 @@ class Command(BaseCommand):
     help = "Does what waits in the database: captures, refunds, expired holds, mail, the next day's flights."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        instruments.serve()
         with Stop().on_signals() as stop:
             logger.info("worker: started")
             work(all_tasks(), stop)

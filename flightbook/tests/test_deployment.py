@@ -1,0 +1,140 @@
+"""The files of a deployment agree with each other: compose, swarm, Kubernetes, Prometheus."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCKER = ROOT / "docker"
+BASE = DOCKER / "kubernetes" / "base"
+
+
+def script(name: str) -> ModuleType:
+    loader = SourceFileLoader(f"docker_{name}", str(DOCKER / name))
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+POOLS = {
+    name
+    for name, body in COMPOSE["services"].items()
+    if "HTTP" in body or body.get("image", "").startswith("${")
+}
+POOLS -= {"migrate"}
+
+
+def kubernetes(kind: str) -> dict[str, dict[str, Any]]:
+    documents = [one for path in sorted(BASE.glob("*.yaml")) for one in yaml.safe_load_all(path.read_text())]
+    found = {
+        d["metadata"]["name"]: d
+        for d in documents
+        if d.get("kind") == kind and d["metadata"]["name"] != "any"
+    }
+    assert found, kind
+    return found
+
+
+def test_every_pool_is_known_to_every_tool() -> None:
+    assert {"users", "booking", "realtime", "relay", "worker"} <= POOLS
+    assert set(script("rollout").POOLS) == POOLS
+    assert set(script("stack").REPLICAS) == POOLS
+    assert set(script("restore").POOLS) == POOLS | {"gateway"}
+    jobs = yaml.safe_load((DOCKER / "monitoring" / "prometheus.yml").read_text())["scrape_configs"]
+    assert {job["job_name"].removeprefix("flightbook-") for job in jobs} == POOLS
+    for kind in ("Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget"):
+        assert set(kubernetes(kind)) == POOLS | {"gateway"}, kind
+
+
+@pytest.mark.parametrize("pool", sorted(POOLS))
+def test_a_pool_runs_the_same_in_compose_and_kubernetes(pool: str) -> None:
+    composed, [container] = (
+        COMPOSE["services"][pool],
+        kubernetes("Deployment")[pool]["spec"]["template"]["spec"]["containers"],
+    )
+    assert container["args"] == composed["command"]
+    own = {one["name"]: one["value"] for one in container["env"]}
+    shared = COMPOSE["x-environment"]
+    given = {name: value for name, value in composed["environment"].items() if shared.get(name) != value}
+    assert own | {"TOKEN_KEYS_DIR": ""} == given | {"TOKEN_KEYS_DIR": ""}
+    signs = own["TOKEN_KEYS_DIR"] == "/keys/signing"
+    assert signs == (pool == "users") == any("signing-keys" in volume for volume in composed["volumes"])
+
+
+def test_only_the_gateway_is_published() -> None:
+    assert [name for name, body in COMPOSE["services"].items() if body.get("ports")] == ["gateway"]
+    assert "location = /metrics { return 404; }" in (DOCKER / "nginx" / "gateway.conf.template").read_text()
+
+
+def test_upper_bounds_stay_within_the_databases_connections() -> None:
+    each = {"users": 8, "booking": 16, "realtime": 6, "relay": 2, "worker": 1, "notices": 1, "gateway": 0}
+    scalers = kubernetes("HorizontalPodAutoscaler")
+    most = sum(each[name] * one["spec"]["maxReplicas"] for name, one in scalers.items())
+    command = COMPOSE["services"]["postgres"]["command"]
+    [allowed] = [int(word.partition("=")[2]) for word in command if word.startswith("max_connections=")]
+    assert most <= allowed - 3
+
+
+def test_a_stack_of_what_compose_renders() -> None:
+    """As `docker compose config` gives it: mounts in their long form, numbers for limits, text for ports."""
+    bind = {
+        "type": "bind",
+        "source": str(DOCKER / "nginx" / "gateway.js"),
+        "target": "/x.js",
+        "read_only": True,
+    }
+    volume = {"type": "volume", "source": "keys", "target": "/keys", "volume": {}}
+    limits = {"resources": {"limits": {"cpus": 2, "memory": "805306368"}}}
+    app = {
+        "image": "i",
+        "environment": {"A": "1"},
+        "deploy": limits,
+        "volumes": [volume],
+        "depends_on": {"migrate": {}},
+    }
+    services = {
+        "booking": app | {"networks": {"inside": None}},
+        "migrate": dict(app),
+        "postgres": {"image": "p", "shm_size": "1", "networks": {"inside": None}},
+        "gateway": {
+            "image": "n",
+            "volumes": [bind],
+            "ports": [{"target": 8080, "published": "80", "mode": "ingress"}],
+        },
+    }
+    compose = {
+        "name": "flightbook",
+        "services": services,
+        "networks": {"inside": {"internal": True}},
+        "volumes": {"keys": None},
+    }
+    stack = json.loads(json.dumps(script("stack").render(compose, script("stack").REPLICAS, one_node=False)))
+
+    booking = stack["services"]["booking"]
+    assert booking["deploy"]["update_config"]["order"] == "start-first"
+    assert booking["deploy"]["resources"]["limits"]["cpus"] == "2"
+    assert booking["environment"]["START_WAIT_FOR_SCHEMA"] == "true"
+    assert not {"depends_on", "build", "restart"} & booking.keys()
+    assert stack["services"]["migrate"]["deploy"]["mode"] == "replicated-job"
+    assert "START_WAIT_FOR_SCHEMA" not in stack["services"]["migrate"]["environment"]
+    assert stack["services"]["postgres"]["deploy"]["placement"]["constraints"]
+    [config] = stack["services"]["gateway"]["configs"]
+    assert stack["configs"][config["source"]]["file"] == bind["source"]
+    assert stack["services"]["gateway"]["ports"] == [{"target": 8080, "published": 80, "mode": "host"}]
+    assert "name" not in stack
+
+
+def test_secrets_are_not_in_the_files() -> None:
+    example = (DOCKER / "kubernetes" / "example" / "secrets.env").read_text()
+    assert all(line.endswith("=") or line.startswith("#") for line in example.splitlines() if line)
