@@ -29,7 +29,7 @@ def restored_to_a_second() -> str:
     began = time.monotonic()
     said = run("docker/restore", "--to", f"{moment:%Y-%m-%d %H:%M:%S+00:00}")
     seconds = time.monotonic() - began
-    kept = {flight for one in traveller.bookings() for flight in one["flightIds"]}
+    kept = {flight for one in traveller.bookings() for flight in one["flights"]}
     assert kept == set(flights[:2]), (kept, flights)
     with traveller.socket() as opened:
         state = traveller.follow(opened, flights[2], afterSequence=sequence + 1, log=log)

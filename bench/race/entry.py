@@ -55,9 +55,13 @@ def _shorten(lease: timedelta) -> None:
 
 def _application() -> Any:
     from django.core.wsgi import get_wsgi_application  # noqa: PLC0415
+    from django.urls import get_resolver  # noqa: PLC0415
 
     prepare()
-    return get_wsgi_application()
+    application = get_wsgi_application()
+    # All that a first request would load, before gunicorn forks: a killed process is back at once.
+    get_resolver().url_patterns  # noqa: B018
+    return application
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ FORGOTTEN = "authorisations left standing at the gateway"
 _OVERSOLD = """
 SELECT 'FL' || i.flight_id || ' ' || i.cabin || ': ' || sum(s.seats_claimed) || ' of ' || i.capacity
   FROM flights_cabininventory AS i
-  JOIN bookings_segment AS s ON s.flight_id = i.flight_id AND s.cabin = i.cabin
+  JOIN bookings_segment AS s
+    ON s.flight_id = i.flight_id AND s.cabin = i.cabin AND s.status = 'Booked'
   JOIN bookings_booking AS b ON b.id = s.booking_id AND b.status IN ('Held', 'Confirmed')
  GROUP BY i.id HAVING sum(s.seats_claimed) > i.capacity
 """
