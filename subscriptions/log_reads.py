@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
-
-from channels.db import database_sync_to_async
 
 from accounts import public as accounts
 from flights import public as flights
 from subscriptions.messages import EncodedUpdate, encode_update, encode_updates
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from subscriptions.threads import DatabaseThreads
 
 PAGE = 200
-# Each thread is a database connection while it reads: this bounds them, however many sockets there are.
-THREADS = 4
-_threads = ThreadPoolExecutor(THREADS, "sockets-database")
-
-
-async def off_loop(read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Runs a read in a thread, which closes its connection afterwards (Django advises so under ASGI)."""
-    run = database_sync_to_async(read, thread_sensitive=False, executor=_threads)
-    result: T = await run(*args, **kwargs)
-    return result
+# What authenticates and reads for all sockets of a process, off its event loop.
+threads = DatabaseThreads(4, "sockets-database")
+off_loop = threads.run
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from channels.layers import get_channel_layer
 from django.db import InterfaceError, OperationalError, connections
@@ -26,10 +25,9 @@ from flights import public as flights
 from subscriptions.doorbell import Doorbell
 from subscriptions.messages import EncodedUpdate, encode_updates, group_name, to_layer
 from subscriptions.outages import Outage
+from subscriptions.threads import DatabaseThreads
 
 logger = logging.getLogger(__name__)
-P = ParamSpec("P")
-T = TypeVar("T")
 
 CONSUMER = "relay"
 BATCH = 100
@@ -70,7 +68,7 @@ class Relay:
     def __init__(self) -> None:
         self._layer: Any = get_channel_layer()  # type: ignore[no-untyped-call]
         # One thread, so that its one connection can stay open.
-        self._thread = ThreadPoolExecutor(1, "relay-database")
+        self._thread = DatabaseThreads(1, "relay-database")
         self._layer_outage = Outage("the channel layer")
         self._database_outage = Outage("the database")
 
@@ -88,7 +86,7 @@ class Relay:
             bell.close()
 
     async def close(self) -> None:
-        await self._in_thread(connections.close_all)
+        await self._thread.run(connections.close_all)
         self._thread.shutdown()
 
     async def step(self) -> int:
@@ -97,7 +95,7 @@ class Relay:
         Raises:
             LayerAway: the layer failed; what was published is kept as done, the leases are given back.
         """
-        work = await self._in_thread(take_work, BATCH)
+        work = await self._thread.run(take_work, BATCH)
         done: dict[int, int] = {}
         try:
             for item in work:
@@ -109,7 +107,7 @@ class Relay:
 
     async def _keep(self, work: Sequence[Work], done: dict[int, int]) -> None:
         """Advances the feeds, to the end even where the relay is being stopped."""
-        advancing = asyncio.ensure_future(self._in_thread(_advance, work, done))
+        advancing = asyncio.ensure_future(self._thread.run(_advance, work, done))
         try:
             await asyncio.shield(advancing)
         except asyncio.CancelledError:
@@ -159,23 +157,13 @@ class Relay:
         pause = 0.0
         while True:
             try:
-                await self._in_thread(flights.register_consumer, CONSUMER)
+                await self._thread.run(flights.register_consumer, CONSUMER)
             except (OperationalError, InterfaceError) as error:
                 self._database_outage.begin(error)
                 pause = min(max(0.1, pause * 2), _LONGEST_PAUSE)
                 await asyncio.sleep(pause)
             else:
                 return
-
-    async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        def guarded() -> T:
-            try:
-                return call(*args, **kwargs)
-            except (OperationalError, InterfaceError):
-                connections.close_all()  # a broken connection would fail for ever
-                raise
-
-        return await asyncio.get_running_loop().run_in_executor(self._thread, guarded)
 
 
 def _advance(work: Sequence[Work], done: dict[int, int]) -> None:
