@@ -102,6 +102,7 @@ def test_a_stack_of_what_compose_renders() -> None:
         "deploy": limits,
         "volumes": [volume],
         "depends_on": {"migrate": {}},
+        "tmpfs": ["/tmp"],
     }
     services = {
         "booking": app | {"networks": {"inside": None}},
@@ -125,7 +126,8 @@ def test_a_stack_of_what_compose_renders() -> None:
     assert booking["deploy"]["update_config"]["order"] == "start-first"
     assert booking["deploy"]["resources"]["limits"]["cpus"] == "2"
     assert booking["environment"]["START_WAIT_FOR_SCHEMA"] == "true"
-    assert not {"depends_on", "build", "restart"} & booking.keys()
+    assert not {"depends_on", "build", "restart", "tmpfs"} & booking.keys()
+    assert {"type": "tmpfs", "target": "/tmp"} in booking["volumes"]
     assert stack["services"]["migrate"]["deploy"]["mode"] == "replicated-job"
     assert "START_WAIT_FOR_SCHEMA" not in stack["services"]["migrate"]["environment"]
     assert stack["services"]["postgres"]["deploy"]["placement"]["constraints"]
