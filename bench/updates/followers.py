@@ -23,9 +23,10 @@ import msgspec
 from bench.updates.websocket import WebSocket
 
 PATH = "/ws/flight-updates"
-_AGAIN_SECONDS = (0.2, 1.5)
-_ANSWER_SECONDS = 20.0
-_GOING_AWAY = 1012
+# As `flight-updates.js` comes back: over a span that doubles with each failure, and over a wider one where
+# the server says that it restarts.
+_FIRST_SPAN, _LONGEST_SPAN, _RESTART_SPAN = 0.5, 30.0, 3.0
+_RESTARTING = 1012
 
 
 class Update(msgspec.Struct, rename="camel"):
@@ -70,6 +71,7 @@ class Follower:
         self._ports = settings["ports"]
         self._position: dict[int, tuple[int, str] | None] = dict.fromkeys(settings["follows"][str(number)])
         self._socket: WebSocket | None = None
+        self._span = _FIRST_SPAN
         self._closed = asyncio.Event()
 
     @property
@@ -85,7 +87,8 @@ class Follower:
             except OSError:
                 self._closed.set()
             await self._closed.wait()
-            await asyncio.sleep(random.uniform(*_AGAIN_SECONDS))  # noqa: S311
+            await asyncio.sleep(random.uniform(0, self._span))  # noqa: S311
+            self._span = min(self._span * 2, _LONGEST_SPAN)
 
     def _dial(self) -> WebSocket:
         return WebSocket(PATH, self._headers, on_open=self._open, on_text=self._text, on_close=self._close)
@@ -110,6 +113,7 @@ class Follower:
             self._record.problems.append(update.code)
             asyncio.get_running_loop().call_later(1.0, self._ask, flight)
             return
+        self._span = _FIRST_SPAN
         self._record.resets += update.reset
         self._record.add(self._number, flight, update.sequence)
         known = self._position[flight]
@@ -119,6 +123,8 @@ class Follower:
     def _close(self, code: int) -> None:
         self._record.closes[code] = self._record.closes.get(code, 0) + 1
         self._socket = None
+        if code == _RESTARTING:
+            self._span = _RESTART_SPAN
         self._closed.set()
 
 

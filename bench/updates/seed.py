@@ -18,11 +18,13 @@ def main() -> None:
     flights, users = (int(word) for word in sys.argv[1:])
     call_command("migrate", verbosity=0, interactive=False)
     call_command("create_token_keys", stdout=sys.stderr)
-    from accounts.tests.factories import login, make_user  # noqa: PLC0415  # the settings must be there
+    from accounts import tokens  # noqa: PLC0415  # the settings must be there
+    from accounts.tests.factories import login, make_user  # noqa: PLC0415
     from flights.tests.factories import make_flight  # noqa: PLC0415
     from subscriptions.tests.factories import register_relay  # noqa: PLC0415
 
     register_relay()
+    tokens.SessionAccessToken.lifetime = timedelta(hours=2)  # a follower here does not log in again
     made = [
         make_flight(number=1 + index, departs_in=timedelta(days=7, minutes=index)).pk
         for index in range(flights)
