@@ -48,11 +48,11 @@ class Form:
 
 SHORT = Form(
     seconds=16, operations=10**9, clients=2, tasks=10, users=5, flights=(8, 20, 6),
-    arm_every=0.7, postgresql_every=6, lease=3, patience=40,
+    arm_every=0.6, postgresql_every=7, lease=2, patience=40,
 )  # fmt: skip
 LONG = Form(
-    seconds=3000, operations=110_000, clients=3, tasks=10, users=25, flights=(12, 90, 200),
-    arm_every=6, postgresql_every=75, lease=5, patience=180,
+    seconds=3300, operations=110_000, clients=3, tasks=10, users=25, flights=(12, 90, 200),
+    arm_every=8, postgresql_every=90, lease=5, patience=180,
 )  # fmt: skip
 
 

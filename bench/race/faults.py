@@ -7,21 +7,30 @@ import os
 import random
 import signal
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 import psycopg2
 
-from bench.race.kill_points import POINTS, Armoury
+from bench.race.kill_points import HTTP, POINTS, WORKER, Armoury, KillPoint
 from bench.race.servers import Servers
 
 # Points that wait to be passed, at most: more would fire together and hide one another.
-_ARMED = 4
+_ARMED = 6
 _HASTEN = """
 UPDATE bookings_booking SET payment_due_by = clock_timestamp() + interval '1 second'
  WHERE id IN (SELECT id FROM bookings_booking WHERE status = 'Held' AND payment_due_by > clock_timestamp()
                ORDER BY random() LIMIT 3)
 """
+
+
+def _in_turns(points: Sequence[KillPoint]) -> list[KillPoint]:
+    """One of the web's, one of the workers', and within each kind far from its neighbours in the code."""
+    mixed = [*points[::3], *points[1::3], *points[2::3]]
+    web, workers = ([point for point in mixed if point.process == kind] for kind in (HTTP, WORKER))
+    pairs = itertools.zip_longest(web, workers)
+    return [point for pair in pairs for point in pair if point is not None]
 
 
 @dataclass
@@ -64,7 +73,7 @@ class Faults:
     def __init__(self, servers: Servers, *, arm_every: float, postgresql_every: float) -> None:
         self.servers, self.toll = servers, Toll()
         self.armoury = Armoury(servers.directory)
-        self._points = itertools.cycle(POINTS)
+        self._points = itertools.cycle(_in_turns(POINTS))
         self._arming = Timer(arm_every)
         self._anywhere = Timer(arm_every * 7)
         self._postgresql = Timer(postgresql_every)

@@ -123,17 +123,19 @@ class Mix:
         return None
 
     async def _change_any(self) -> None:
-        """Another flight in place of one, by a quote or at once; now and then two at once."""
+        """Another flight in place of one, by a quote or at its price; now and then two at once."""
         live = self._any()
         if live is None:
             return None
         old, new = self.orders.random.choice(live.flights), self.orders.other_flight(live.flights)
         change: dict[str, Any] = {"bookingId": live.booking, "flightId": old, "newFlightId": new}
+        quote = await self._about("change quote", live, "/change-quotes", change)
+        if quote is None:
+            return self._put_back(live)
         if self.orders.chance(0.6):
-            quote = await self._about("change quote", live, "/change-quotes", change)
-            if quote is None:
-                return self._put_back(live)
             change = {"bookingId": live.booking, "quoteId": quote["quoteId"]}
+        else:
+            change["expectedPrice"] = quote["amountDue"]
         body = change | self.orders.card()
         if self.orders.chance(_TWO_AT_ONCE):
             done = await self._one_of_two("change", live, "/change-booking", body)

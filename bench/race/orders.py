@@ -29,7 +29,7 @@ TOKENS: Mapping[str, Mapping[str, float]] = {
         "pm_fault_after": 0.01,
     },
 }
-FARES = ("ELIGHT", "ESTD", "EFLEX")
+FARES = ("ESTD", "EFLEX")  # where none is named the cheapest is taken, ELIGHT first, which can't be changed
 _NAMES = ("Ada", "Bo", "Cleo", "Dev", "Eve", "Finn")
 _LETTERS = "ABCDEF"
 _HOT_ROWS, _COLD_ROWS = (15, 17), (15, 60)
@@ -80,7 +80,7 @@ class Orders:
             body["passengers"] = [self.name() | {"type": kind} for kind in types]
         if self.chance(0.25):
             body["seats"] = self.seats(flights[0], range(min(count, 2)), hot=hot)
-        if self.chance(0.3):
+        if self.chance(0.4):
             body["fare"] = self.random.choice(FARES)
         return body
 

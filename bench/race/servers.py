@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,6 +31,10 @@ _KILLED_SECONDS = 20.0
 
 class KillablePostgreSQL(PostgreSQL):
     """With fsync, and with an end that no server wishes for."""
+
+    def command(self) -> Sequence[str | Path]:
+        # After a crash the whole file system is synced at once, not file by file: back in half the time.
+        return [*super().command(), "-c", "recovery_init_sync_method=syncfs"]
 
     def kill_and_restart(self) -> float:
         """kill -9 of the postmaster and all its children; seconds until it answers again, recovered."""
