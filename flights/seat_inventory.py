@@ -108,20 +108,31 @@ SELECT {_OFFER}
  WHERE i.flight_id = %(flight)s AND (%(cabin)s::text IS NULL OR i.cabin = %(cabin)s)
  ORDER BY i.base_price, i.cabin, price, f.code
 """  # noqa: S608 - made of constants
-# As FlightView has them, then an offer.
+# As FlightView has them, then an offer. Of each flight by itself, so that a plan that is kept for any number
+# of flights looks them up, and does not read whole tables in order to join them.
 _ON_OFFER = f"""
-SELECT fl.id, 'FL' || fl.id, fl.airline_id, al.name, al.ticketing_code, fl.airline_id || fl.number,
-       fl.origin_id, fl.destination_id, a.city, b.city, a.time_zone, b.time_zone,
-       fl.scheduled_departure, fl.scheduled_arrival, fl.estimated_departure, fl.estimated_arrival,
-       fl.status, fl.delay_minutes, fl.reason, fl.gate, fl.terminal, fl.sequence, {_OFFER}
-  FROM flights_flight AS fl
-  JOIN flights_airline AS al ON al.code = fl.airline_id
-  JOIN flights_airport AS a ON a.iata = fl.origin_id
-  JOIN flights_airport AS b ON b.iata = fl.destination_id
-  LEFT JOIN (flights_cabininventory AS i JOIN flights_farefamily AS f ON f.cabin = i.cabin AND f.is_open)
-    ON i.flight_id = fl.id AND i.cabin = %(cabin)s
- WHERE fl.id = ANY(%(flights)s)
- ORDER BY fl.id, price, f.code
+SELECT flight.*, offer.*
+  FROM unnest(%(flights)s::bigint[]) AS asked (id)
+  JOIN LATERAL (
+    SELECT fl.id, 'FL' || fl.id, fl.airline_id, al.name, al.ticketing_code, fl.airline_id || fl.number,
+           fl.origin_id, fl.destination_id, a.city, b.city, a.time_zone, b.time_zone,
+           fl.scheduled_departure, fl.scheduled_arrival, fl.estimated_departure, fl.estimated_arrival,
+           fl.status, fl.delay_minutes, fl.reason, fl.gate, fl.terminal, fl.sequence
+      FROM flights_flight AS fl
+      JOIN flights_airline AS al ON al.code = fl.airline_id
+      JOIN flights_airport AS a ON a.iata = fl.origin_id
+      JOIN flights_airport AS b ON b.iata = fl.destination_id
+     WHERE fl.id = asked.id
+     LIMIT 1
+  ) AS flight ON true
+  LEFT JOIN LATERAL (
+    SELECT {_OFFER}
+      FROM flights_cabininventory AS i
+      JOIN flights_farefamily AS f ON f.cabin = i.cabin AND f.is_open
+     WHERE i.flight_id = asked.id AND i.cabin = %(cabin)s
+     ORDER BY price, f.code
+    OFFSET 0
+  ) AS offer ON true
 """  # noqa: S608 - made of constants
 _FLIGHT_COLUMNS = len(fields(FlightView))
 

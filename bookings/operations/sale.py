@@ -34,7 +34,7 @@ from django.db.models.functions import Now
 
 from bookings import ledger, mails
 from bookings.idempotency import LEASE_IS_OURS, LeaseLost, Promise
-from bookings.models import Booking, BookingStatus, Charge, PaymentAttempt
+from bookings.models import Booking, BookingStatus, Charge, PaymentAttempt, new_booking_id, new_record_locator
 from bookings.operations import sale_rows
 from bookings.payments import attempts
 from bookings.pricing import Quote
@@ -82,41 +82,32 @@ def write_sale(
         SoldOut, PriceChanged, SeatTaken, FlightCancelled, FlightDeparted, NotFound, Invalid: all or nothing
         is sold. AttemptLost, LeaseLost: somebody else took the payment or the request over.
     """
-    booking = Booking(
-        user_id=quote.holder.pk,
-        status=BookingStatus.HELD if payment is None else BookingStatus.CONFIRMED,
-        total=quote.total,
-        currency=quote.currency,
-        payment_method=payment_method,
-        payment_due_by=due_by,
-        created_at=dt.datetime.now(dt.UTC),  # only shown: the row has the database's own
-    )
     tickets = _tickets(quote, payment)
-    view = _view(booking, quote, tickets)
+    view = _view(quote, tickets, payment_method=payment_method, is_paid=payment is not None, due_by=due_by)
     writes = [
         *promise.keeping(view),
-        sale_rows.booking_row(booking, is_paid=payment is not None),
+        sale_rows.booking_row(view, is_paid=payment is not None),
         *([] if payment is None else _payment(payment, promise)),
         *sale_rows.detail_rows(quote, tickets),
         following(
             user_pk=quote.holder.pk,
             flight_pks=[segment.flight.pk for segment in quote.segments],
-            source=booking.public_id,
+            source=view.booking_id,
         ),
         mails.letter_of_sale(view, to=quote.holder.email),
     ]
-    _write(writes, booking, quote)
+    _write(writes, view.booking_id, quote)
     return view
 
 
-def _write(writes: Sequence[Statement], booking: Booking, quote: Quote) -> None:
+def _write(writes: Sequence[Statement], booking_id: str, quote: Quote) -> None:
     claims = [segment.claim() for segment in quote.segments]
     has_seats = any(segment.seats for segment in quote.segments)
     try:
         with transaction.atomic() if has_seats or connection.in_atomic_block else nullcontext():
             if has_seats:
                 run(writes)
-                _assign_seat_numbers(booking, quote)
+                _assign_seat_numbers(booking_id, quote)
                 writes = [CHECK_KEYS_NOW]
             claim_seats(claims, writes)
     except IntegrityError as error:
@@ -170,28 +161,35 @@ def _tickets(quote: Quote, payment: Authorised | None) -> list[list[TicketCoupon
     return number_tickets(carrier, serials, passengers=passengers, flights=flights)
 
 
-def _assign_seat_numbers(booking: Booking, quote: Quote) -> None:
+def _assign_seat_numbers(booking_id: str, quote: Quote) -> None:
     for segment in sorted(quote.segments, key=lambda segment: segment.flight.pk):
         if segment.seats:
             assign_seats(
                 flight_pk=segment.flight.pk,
                 cabin=segment.offer.cabin,
-                holder=booking.public_id,
+                holder=booking_id,
                 seats=segment.seats,
             )
 
 
-def _view(booking: Booking, quote: Quote, tickets: Sequence[Sequence[TicketCoupon]]) -> BookingView:
+def _view(
+    quote: Quote,
+    tickets: Sequence[Sequence[TicketCoupon]],
+    *,
+    payment_method: str,
+    is_paid: bool,
+    due_by: dt.datetime | None,
+) -> BookingView:
     return BookingView(
-        booking_id=booking.public_id,
-        record_locator=booking.record_locator,
+        booking_id=new_booking_id(),
+        record_locator=new_record_locator(),
         user_pk=quote.holder.pk,
-        status=booking.status,
+        status=BookingStatus.CONFIRMED if is_paid else BookingStatus.HELD,
         total=quote.total,
         currency=quote.currency,
-        payment_method=booking.payment_method,
-        payment_due_by=booking.payment_due_by,
-        created_at=booking.created_at,
+        payment_method=payment_method,
+        payment_due_by=due_by,
+        created_at=dt.datetime.now(dt.UTC),  # only shown: the row has the database's own
         passengers=quote.passengers,
         segments=tuple(
             SegmentView(

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bookings import ledger
-from bookings.models import Booking, Charge, LedgerEntry, PaymentAttempt
+from bookings.models import Charge, LedgerEntry, PaymentAttempt
 from bookings.pricing import Quote
 from bookings.tickets import TicketCoupon
+from bookings.types import BookingView
 from flightbook.statements import Statement
 
 # A scalar sub-query, so that it is evaluated once and indexes serve.
@@ -46,13 +47,13 @@ VALUES ({THIS_BOOKING}, %s, %s, %s, %s, %s, %s)
 """  # noqa: S608 - made of constants
 
 
-def booking_row(booking: Booking, *, is_paid: bool) -> Statement:
+def booking_row(booking: BookingView, *, is_paid: bool) -> Statement:
     return Statement(
         _BOOKING,
         (
-            booking.public_id,
+            booking.booking_id,
             booking.record_locator,
-            booking.user_id,
+            booking.user_pk,
             booking.status,
             booking.total,
             booking.currency,

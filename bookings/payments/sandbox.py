@@ -43,19 +43,19 @@ class SandboxGateway(Gateway):
         ((known,),) = _at_once(Statement(_ADD, new), Statement(_STATE, (payment.key,)))
         if payment.token == NO_ANSWER_CHARGED:
             raise GatewaySilent("The sandbox was told to lose its answer.")
-        return _verdict(SandboxPayment(key=payment.key, state=known))
+        return _verdict(payment.key, known)
 
     def look_up(self, payment: Payment) -> Approved | Declined | None:
         with _own_transaction():
             known = SandboxPayment.objects.filter(key=payment.key).first()
-        return None if known is None else _verdict(known)
+        return None if known is None else _verdict(known.key, known.state)
 
     def capture(self, payment: Payment) -> Approved | Declined:
         with _own_transaction():
             mine = SandboxPayment.objects.filter(key=payment.key)
             mine.filter(state=State.AUTHORISED).exclude(token=CAPTURE_REFUSED).update(state=State.CAPTURED)
             taken = mine.filter(state=State.CAPTURED).first()
-        return Declined("The bank refused the capture.") if taken is None else Approved(_reference(taken))
+        return Declined("The bank refused the capture.") if taken is None else Approved(_reference(taken.key))
 
     def void(self, payment: Payment) -> Approved | AlreadyCaptured:
         # For a key never heard of this leaves a voided payment of nothing, which a later `authorise` finds.
@@ -65,7 +65,7 @@ class SandboxGateway(Gateway):
             mine = SandboxPayment.objects.filter(key=payment.key)
             mine.filter(state=State.AUTHORISED).update(state=State.VOIDED)
             known = mine.get()
-        reference = _reference(known)
+        reference = _reference(known.key)
         return AlreadyCaptured(reference) if known.state == State.CAPTURED else Approved(reference)
 
     def refund(self, payment: Payment, *, refund_key: uuid.UUID, amount: Decimal) -> Approved | Declined:
@@ -106,13 +106,11 @@ def _own_transaction() -> Iterator[None]:
         raise GatewaySilent("The sandbox's book did not open.") from error
 
 
-def _verdict(payment: SandboxPayment) -> Approved | Declined:
-    if payment.state in (State.AUTHORISED, State.CAPTURED):
-        return Approved(_reference(payment))
-    return Declined(
-        "The card was declined." if payment.state == State.DECLINED else "The payment was voided."
-    )
+def _verdict(key: uuid.UUID, state: str) -> Approved | Declined:
+    if state in (State.AUTHORISED, State.CAPTURED):
+        return Approved(_reference(key))
+    return Declined("The card was declined." if state == State.DECLINED else "The payment was voided.")
 
 
-def _reference(payment: SandboxPayment) -> str:
-    return f"sandbox-{payment.key}"
+def _reference(key: uuid.UUID) -> str:
+    return f"sandbox-{key}"

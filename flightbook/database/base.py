@@ -25,6 +25,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.prepared = {} if settings.DATABASE_PREPARE else None
         return super().get_new_connection(conn_params)
 
+    def init_connection_state(self) -> None:
+        super().init_connection_state()
+        if self.prepared is not None:
+            # Else a statement is planned anew each time that its kept plan looks dearer, as one for an array
+            # of any length does. What is prepared are look-ups by key, whose plan is always the same.
+            with self.connection.cursor() as cursor:
+                cursor.execute("SET plan_cache_mode = force_generic_plan")
+
     def close_if_health_check_failed(self) -> None:
         if self.connection is not None and not self.connection.closed and _is_quiet(self.connection.fileno()):
             self.health_check_done = True
