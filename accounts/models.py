@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -14,13 +13,12 @@ from django.db.models.functions import Lower, Now
 from django.db.models.lookups import Exact
 
 from accounts.types import SessionHandle
-
-_ID_ALPHABET = "abcdefghjkmnpqrstvwxyz23456789"
+from flightbook.ids import draw_id
 
 
 def new_public_id() -> str:
     """An opaque, unguessable user id: 12 characters, 58 bits."""
-    return "".join(secrets.choice(_ID_ALPHABET) for _ in range(12))
+    return draw_id()
 
 
 class UserManager(BaseUserManager["User"]):

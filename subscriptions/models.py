@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import secrets
-
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from flightbook.ids import draw_id
 from subscriptions.types import CHANNELS, KINDS
-
-_ID_ALPHABET = "abcdefghjkmnpqrstvwxyz23456789"
 
 
 def new_webhook_id() -> str:
     """``whk`` and 12 random characters."""
-    return "whk" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(12))
+    return draw_id("whk")
 
 
 def every_kind() -> list[str]:

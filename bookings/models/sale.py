@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import secrets
 from decimal import Decimal
 
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from flightbook.ids import draw_id, draw_letters
 from flights.public import Cabin
 
-_ID_ALPHABET = "abcdefghjkmnpqrstvwxyz23456789"
 # No 0/O, 1/I/L, 2/Z, 5/S, 8/B, U/V: what is read over the telephone must come out as it was.
 LOCATOR_ALPHABET = "ACDEFGHJKMNPQRTWXY34679"
 
 
 def new_booking_id() -> str:
     """An opaque, unguessable booking id."""
-    return "bkg" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(12))
+    return draw_id("bkg")
 
 
 def new_record_locator() -> str:
     """Six characters from a CSPRNG, out of an alphabet without look-alikes."""
-    return "".join(secrets.choice(LOCATOR_ALPHABET) for _ in range(6))
+    return draw_letters(LOCATOR_ALPHABET, 6)
 
 
 class BookingStatus(models.TextChoices):
