@@ -112,10 +112,22 @@ class Environment:
         return Path(self._raw(name, None) or "/nonexistent")
 
     def url(self, name: str, *, schemes: Sequence[str]) -> str:
+        """The URL; an empty text where it was refused."""
         value = self._raw(name, None) or ""
-        if value:
-            self._parts(name, value, schemes)
-        return value
+        return value if value and self._parts(name, value, schemes) else ""
+
+    def addresses(self, name: str) -> tuple[tuple[str, int], ...]:
+        """``host:port`` between commas, as pairs; none where absent."""
+        found = []
+        for word in self.words(name, default=[]):
+            parts = self._parts(name, f"tcp://{word}", ("tcp",))
+            if parts is None:
+                continue
+            if parts.hostname and parts.port and parts.netloc == word and "@" not in word:
+                found.append((parts.hostname, parts.port))
+            else:
+                self.refuse(f"{name} has {word!r}, not an address like sentinel:26379.")
+        return tuple(found)
 
     def _parts(self, name: str, value: str, schemes: Sequence[str]) -> SplitResult | None:
         """The URL's parts; None, having complained, where it has another scheme or cannot be read."""

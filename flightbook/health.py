@@ -20,13 +20,13 @@ from django.db import connections
 from django.db.migrations.loader import MigrationLoader
 
 from accounts.public import key_ring
+from flightbook import redis_place
 from flightbook.replica import PRIMARY, REPLICA
 
 logger = logging.getLogger(__name__)
 _TIMES = "-c statement_timeout=1500 -c lock_timeout=1500"
 _CONNECT_SECONDS = 2  # libpq knows no less
 _LOST_MILLISECONDS = 2500
-_REDIS_SECONDS = 0.5
 _TITLES = {
     "database": "Database",
     "standby": "Standby",
@@ -131,9 +131,7 @@ def _needed_migrations() -> set[tuple[str, str]]:
 
 
 def _redis() -> Check:
-    client = redis.Redis.from_url(
-        settings.REDIS_URL, socket_connect_timeout=_REDIS_SECONDS, socket_timeout=_REDIS_SECONDS
-    )
+    client = redis_place.client(settings.REDIS_URL, settings.REDIS_SENTINELS)
     try:
         client.ping()
     except (redis.RedisError, OSError) as error:

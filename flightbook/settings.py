@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+from flightbook import redis_place
 from flightbook.env import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -23,7 +24,11 @@ if env.text("DATABASE_REPLICA_URL", default=""):  # a standby that answers publi
 REPLICA_LAG_SECONDS = env.number("REPLICA_LAG_SECONDS", default=5)
 # Not behind PgBouncer in transaction mode, which gives each transaction another connection.
 DATABASE_PREPARE = env.flag("DATABASE_PREPARE", default=False)
-REDIS_URL = env.url("REDIS_URL", schemes=("redis", "rediss", "unix"))
+REDIS_SENTINELS = env.addresses("REDIS_SENTINELS")
+# With Sentinels its host is the master's name.
+REDIS_URL = env.url("REDIS_URL", schemes=("redis",) if REDIS_SENTINELS else ("redis", "rediss", "unix"))
+if REDIS_SENTINELS and not redis_place.master_name(REDIS_URL):
+    env.refuse("REDIS_URL names no master for REDIS_SENTINELS, as redis://flightbook/0 does.")
 # The ES256 keys: <kid>.public.pem for each valid one, <kid>.private.pem where this pool signs.
 TOKEN_KEYS_DIR = env.path("TOKEN_KEYS_DIR")
 
@@ -150,23 +155,15 @@ TEMPLATES = [
 ]
 
 # --- Redis: the layer, the search cache and request counters; never a promise -------------------------------
-CACHES = {
-    "default": {
-        "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": REDIS_URL,
-        "KEY_PREFIX": "flightbook",
-        "OPTIONS": {
-            "SOCKET_CONNECT_TIMEOUT": 0.5,
-            "SOCKET_TIMEOUT": 0.5,
-            "IGNORE_EXCEPTIONS": True,  # a cache may be lost; nothing that guards stands on it
-        },
-    }
-}
+CACHES = {"default": redis_place.cache(REDIS_URL, REDIS_SENTINELS)}
 DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL], "prefix": env.text("CHANNEL_PREFIX", default="flightbook")},
+        "CONFIG": {
+            "hosts": [redis_place.layer_host(REDIS_URL, REDIS_SENTINELS)],
+            "prefix": env.text("CHANNEL_PREFIX", default="flightbook"),
+        },
     }
 }
 

@@ -12,10 +12,11 @@ import argparse
 import sys
 import time
 
-from bench.compose_proof import failures, recovery, use
+from bench.compose_proof import failures, recovery, sentinels, standbys, use
 from bench.compose_proof.stack import compose, up
 
-CHECKS = {check.__name__: check for check in (*use.CHECKS, *failures.CHECKS, *recovery.CHECKS)}
+_MODULES = (use, failures, recovery, standbys, sentinels)
+CHECKS = {check.__name__: check for module in _MODULES for check in module.CHECKS}
 
 
 def main() -> None:

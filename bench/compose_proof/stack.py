@@ -47,6 +47,14 @@ def up(**replicas: int) -> None:
     compose("up", "--detach", "--wait", "--no-recreate", *scales)
 
 
+def lay_over(*files: str, **settings: str) -> None:
+    """From now on the composed system has these files too; what that changes is made anew."""
+    known = _ENVIRONMENT.get("COMPOSE_FILE", "docker-compose.yml").split(":")
+    _ENVIRONMENT["COMPOSE_FILE"] = ":".join((*known, *(file for file in files if file not in known)))
+    _ENVIRONMENT.update(settings)
+    compose("up", "--detach", "--wait")
+
+
 def containers(service: str) -> list[str]:
     """The ids of a service's running replicas."""
     return compose("ps", "--quiet", service).split()

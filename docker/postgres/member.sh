@@ -97,12 +97,16 @@ as_standby() {
   [ -z "$primary" ] || follow "$primary"
 }
 
-# One of the others has to agree: alone, a member cannot know whether they have gone on without it.
+# One of the others has to agree: alone, a member cannot know whether they have gone on without it. Only a database that was never a member's (a new one, one
+# from before there were members, a restored one) goes ahead: the others have nothing, and wait for it.
 as_primary() {
   while true; do
     look_round
     if [ -n "$primary" ]; then
       rewind "$primary" && follow "$primary"
+      return
+    elif [ ! -e "$PGDATA/member" ]; then
+      say "the first primary"
       return
     elif [ "$heard" -eq 0 ] && [ "$POSTGRES_MEMBERS" != "$MEMBER" ]; then
       wait_because "this member was the primary; it waits until another member answers"
@@ -122,6 +126,7 @@ elif [ -e "$PGDATA/standby.signal" ]; then
 else
   as_primary
 fi
+as_postgres touch "$PGDATA/member"
 [ "$POSTGRES_MEMBERS" != "$MEMBER" ] || POSTGRES_SYNCHRONOUS='' # alone on purpose
 # wal_log_hints: for pg_rewind where the database has no checksums. wal_keep_size: for how long a standby may be away.
 exec docker-entrypoint.sh "$@" -c "cluster_name=$MEMBER" -c "synchronous_standby_names=$POSTGRES_SYNCHRONOUS" \

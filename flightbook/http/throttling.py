@@ -15,13 +15,11 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from flightbook import redis_place
 from flightbook.http.client import client_network
 
 logger = logging.getLogger(__name__)
@@ -35,12 +33,8 @@ _BY_ADDRESS = ("register", "login")
 class SharedCounter:
     """Counts in Redis, for all processes."""
 
-    def __init__(self, url: str) -> None:
-        # No retries: each would make a request wait for another half second. A pooled connection that died
-        # with a Redis that is back already is noticed by the pool.
-        self._redis = Redis.from_url(
-            url, socket_connect_timeout=0.5, socket_timeout=0.5, retry=Retry(NoBackoff(), 0)
-        )
+    def __init__(self, url: str, sentinels: redis_place.Sentinels = ()) -> None:
+        self._redis = redis_place.client(url, sentinels)
 
     def hit(self, key: str, minute: int) -> int:
         """One more; how many that makes in this minute.
@@ -74,8 +68,8 @@ class LocalCounter:
 class RequestCounter:
     """Counts in Redis, or here for as long as it is away."""
 
-    def __init__(self, url: str) -> None:
-        self._shared, self._local = SharedCounter(url), LocalCounter()
+    def __init__(self, url: str, sentinels: redis_place.Sentinels = ()) -> None:
+        self._shared, self._local = SharedCounter(url, sentinels), LocalCounter()
         self._away_until = 0.0
 
     def hit(self, key: str, minute: int) -> int:
@@ -89,9 +83,9 @@ class RequestCounter:
 
 
 @cache
-def request_counter(url: str) -> RequestCounter:
+def request_counter(url: str, sentinels: redis_place.Sentinels) -> RequestCounter:
     """The process's counter for the Redis at `url`."""
-    return RequestCounter(url)
+    return RequestCounter(url, sentinels)
 
 
 class MinuteThrottle(BaseThrottle):
@@ -107,7 +101,8 @@ class MinuteThrottle(BaseThrottle):
         limit: int = settings.RATE_LIMITS[scope]
         now = time.time()
         key = f"{scope}:{self._who(request, scope)}"
-        count = request_counter(settings.REDIS_URL).hit(key, int(now // MINUTE))
+        counter = request_counter(settings.REDIS_URL, settings.REDIS_SENTINELS)
+        count = counter.hit(key, int(now // MINUTE))
         self._left_of_minute = MINUTE - now % MINUTE
         # Read by RequestContextMiddleware; the form is draft-ietf-httpapi-ratelimit-headers-10.
         request._request.rate_limit_headers = {  # type: ignore[attr-defined]

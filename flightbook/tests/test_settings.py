@@ -104,6 +104,10 @@ def test_no_secret_is_shown() -> None:
         ("LOG_LEVEL", "LOUD"),
         ("LOG_FORMAT", "xml"),
         ("DATABASE_REPLICA_URL", "mysql://u@h/d"),
+        ("REDIS_SENTINELS", "sentinel"),
+        ("REDIS_SENTINELS", "a:1,b:port"),
+        ("REDIS_SENTINELS", "redis://a:1"),
+        ("REDIS_SENTINELS", "user@a:1"),
         ("DATABASE_CONN_MAX_AGE", "forever"),
         ("SOCKET_ORIGINS", "example.com"),
         ("CSRF_TRUSTED_ORIGINS", "example.com"),
@@ -133,6 +137,10 @@ def test_stripe_does_not_start_without_its_secrets() -> None:
         ("postgres://u@/d?host=/run/pg%20sql", {"HOST": "/run/pg sql", "NAME": "d", "USER": "u"}),
         ("postgresql:///d?host=/run/pg&port=5499", {"HOST": "/run/pg", "PORT": "5499", "NAME": "d"}),
         ("postgres://u@[::1]:5432/d", {"HOST": "::1", "NAME": "d"}),
+        (
+            "postgres://u:p@/d?host=a,b,c&port=5432&target_session_attrs=read-write",
+            {"HOST": "a,b,c", "PORT": "5432", "NAME": "d", "PASSWORD": "p"},
+        ),
     ],
 )
 def test_database_urls(monkeypatch: pytest.MonkeyPatch, url: str, expected: dict[str, object]) -> None:
@@ -142,6 +150,20 @@ def test_database_urls(monkeypatch: pytest.MonkeyPatch, url: str, expected: dict
     environment.check()
     assert {name: config[name] for name in expected} == expected
     assert "statement_timeout" in config["OPTIONS"]["options"]
+
+
+def test_sentinels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_SENTINELS", "one:26379, [::1]:26380")
+    environment = Environment()
+    assert environment.addresses("REDIS_SENTINELS") == (("one", 26379), ("::1", 26380))
+    environment.check()
+
+
+def test_with_sentinels_the_url_names_a_master() -> None:
+    changed = {"REDIS_SENTINELS": "one:26379", "REDIS_URL": "unix:///run/redis?db=0"}
+    assert "REDIS_URL does not begin with redis://." in complaint(SOUND | changed)
+    assert "REDIS_URL names no master" in complaint(SOUND | changed | {"REDIS_URL": "redis:///0"})
+    assert start(SOUND | changed | {"REDIS_URL": "redis://flightbook/0"}, "-c", READ).returncode == 0
 
 
 def test_libpq_options_of_the_url_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -205,7 +205,7 @@ def test_redis_over_a_unix_socket(tmp_path_factory: pytest.TempPathFactory) -> N
 
 
 def test_one_counter_a_process() -> None:
-    assert request_counter("redis://127.0.0.1:1/0") is request_counter("redis://127.0.0.1:1/0")
+    assert request_counter("redis://127.0.0.1:1/0", ()) is request_counter("redis://127.0.0.1:1/0", ())
 
 
 @pytest.mark.parametrize(

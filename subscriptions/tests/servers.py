@@ -83,13 +83,14 @@ class Relay(Process):
 class Valkey:
     """A Redis of the test's own, to be killed."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *more: str) -> None:
         self.port = free_port()
-        self._directory = directory
+        self._directory, self._more = directory, more
         self.start()
 
     def start(self) -> None:
         command = [str(get_binary_path()), "--port", str(self.port), "--save", "", "--bind", "127.0.0.1"]
+        command += self._more
         self._process = subprocess.Popen(command, cwd=self._directory, stdout=subprocess.DEVNULL)
         _await_port(self.port)
         client: redis.Redis = redis.Redis(port=self.port)
@@ -99,6 +100,54 @@ class Valkey:
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
+
+
+class Watched:
+    """A master, a replica, and three Sentinels that know the master by a `name` of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.master = Valkey(directory)
+        self.name = f"watched{self.master.port}"  # django-redis keeps one pool for a URL
+        self.replica = Valkey(directory, "--replicaof", f"127.0.0.1 {self.master.port}")
+        self.addresses = tuple(("127.0.0.1", free_port()) for _ in range(3))
+        self._processes = [self._sentinel(directory, port) for _, port in self.addresses]
+        for _, port in self.addresses:
+            _await_port(port)
+            self._await_acquaintance(port)
+
+    @property
+    def url(self) -> str:
+        return f"redis://{self.name}/0"
+
+    def kill(self) -> None:
+        for process in self._processes:
+            process.kill()
+            process.wait()
+        self.master.kill()
+        self.replica.kill()
+
+    def _sentinel(self, directory: Path, port: int) -> subprocess.Popen[bytes]:
+        file = directory / f"{port}.conf"
+        watch = (
+            f"monitor {self.name} 127.0.0.1 {self.master.port} 2",
+            f"down-after-milliseconds {self.name} 500",
+            f"failover-timeout {self.name} 3000",
+        )
+        lines = (f"port {port}", "bind 127.0.0.1", *(f"sentinel {line}" for line in watch))
+        file.write_text("\n".join(lines) + "\n")
+        command = [str(get_binary_path()), str(file), "--sentinel"]
+        return subprocess.Popen(command, cwd=directory, stdout=subprocess.DEVNULL)
+
+    def _await_acquaintance(self, port: int) -> None:
+        """Until it knows the replica and the other two: before that nothing can be failed over."""
+        deadline = time.monotonic() + 60
+        with redis.Redis(port=port) as sentinel:
+            while True:
+                master: dict[str, int] = sentinel.sentinel_master(self.name)  # type: ignore[no-untyped-call]
+                if (master["num-slaves"], master["num-other-sentinels"]) == (1, 2):
+                    return
+                assert time.monotonic() < deadline, master
+                time.sleep(0.1)
 
 
 def _await_port(port: int) -> None:
