@@ -30,7 +30,7 @@ def client(url: str, sentinels: Sentinels = ()) -> Redis:
     if not sentinels:
         return Redis.from_url(url, **options)
     manager = Sentinel(sentinels, sentinel_kwargs=options)  # type: ignore[no-untyped-call]
-    found: Redis = manager.master_for(master_name(url), **_place(url), **options)
+    found: Redis = manager.master_for(master_name(url), **_place(url), **options)  # type: ignore[no-untyped-call]
     return found
 
 
@@ -68,5 +68,5 @@ def master_name(url: str) -> str:
 
 def _place(url: str) -> dict[str, Any]:
     """What else the URL says: database, user, password."""
-    place: dict[str, Any] = dict(parse_url(url)) if url else {}
+    place: dict[str, Any] = parse_url(url) if url else {}  # type: ignore[no-untyped-call]
     return {name: value for name, value in place.items() if name not in ("host", "port")}

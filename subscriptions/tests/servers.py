@@ -143,7 +143,7 @@ class Watched:
         deadline = time.monotonic() + 60
         with redis.Redis(port=port) as sentinel:
             while True:
-                master: dict[str, int] = sentinel.sentinel_master(self.name)  # type: ignore[no-untyped-call]
+                master: dict[str, int] = sentinel.sentinel_master(self.name)
                 if (master["num-slaves"], master["num-other-sentinels"]) == (1, 2):
                     return
                 assert time.monotonic() < deadline, master
