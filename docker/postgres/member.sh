@@ -36,9 +36,10 @@ wait_because() {
   sleep 1
 }
 
+# Without the moment that a restore went to: what is copied of a restored primary has it, and would stop there and become a primary.
 follow() {
   as_postgres touch "$PGDATA/standby.signal"
-  as_postgres sed -i '/^primary_conninfo/d' "$PGDATA/postgresql.auto.conf"
+  as_postgres sed -i -E '/^(primary_conninfo|recovery_target|restore_command)/d' "$PGDATA/postgresql.auto.conf"
   as_postgres tee -a "$PGDATA/postgresql.auto.conf" >/dev/null <<<"primary_conninfo = 'host=$1 user=$POSTGRES_USER'"
   say "a standby of $1"
 }
