@@ -12,10 +12,11 @@ import argparse
 import sys
 import time
 
-from bench.compose_proof import failures, recovery, use
+from bench.compose_proof import abuse, clusters, costs, failures, pools, recovery, use
 from bench.compose_proof.stack import compose, up
 
-CHECKS = {check.__name__: check for check in (*use.CHECKS, *failures.CHECKS, *recovery.CHECKS)}
+_ALL = (use, abuse, failures, pools, costs, recovery, clusters)  # the last takes the system down
+CHECKS = {check.__name__: check for part in _ALL for check in part.CHECKS}
 
 
 def main() -> None:
