@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import http
+import json
 import os
 import socket
 import tempfile
@@ -10,8 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
+from gunicorn import util  # type: ignore[import-untyped]
 from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
+
+_SERVER_ERROR = http.HTTPStatus.INTERNAL_SERVER_ERROR
+_TOO_LARGE = (http.HTTPStatus.REQUEST_URI_TOO_LONG, http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
 
 class DrainingWorker(ThreadWorker):  # type: ignore[misc]
@@ -49,6 +55,34 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
             self.accept(listener)
         with suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)  # for all processes that share it; close() would be for one
+
+
+def write_problem(client: socket.socket, status: int, reason: str, _message: str) -> None:
+    """What gunicorn refuses before the application sees it (a control character in a header, say), in the
+    form of all other errors and not as a page of HTML. Its message would repeat what was sent.
+    """
+    code = "too_large" if status in _TOO_LARGE else "invalid" if status < _SERVER_ERROR else "internal"
+    detail = f"{reason}."
+    problem: dict[str, object] = {
+        "type": f"urn:flightbook:problem:{code}",
+        "title": reason,
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    if code == "invalid":
+        problem["errors"] = [{"pointer": "", "code": "malformed", "detail": detail}]
+    body = json.dumps(problem)
+    lines = (
+        f"HTTP/1.1 {status} {reason}",
+        "Connection: close",
+        "Content-Type: application/problem+json",
+        f"Content-Length: {len(body)}",
+    )
+    util.write_nonblock(client, "\r\n".join([*lines, "", body]).encode())
+
+
+util.write_error = write_problem
 
 
 def child_exit(server: object, worker: Worker) -> None:

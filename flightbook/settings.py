@@ -284,6 +284,9 @@ LOGGING = {
     "loggers": {
         "django": {"level": "INFO"},
         "django.request": {"level": "ERROR"},  # a 404 is not a warning
+        "django.security.DisallowedHost": {
+            "level": "CRITICAL"
+        },  # its line is the request's 400; who scans us writes many
         "daphne": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
         "stripe": {"level": "WARNING"},  # it tells of each request otherwise

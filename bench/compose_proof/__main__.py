@@ -12,11 +12,22 @@ import argparse
 import sys
 import time
 
-from bench.compose_proof import failures, recovery, sentinels, standbys, use
+from bench.compose_proof import (
+    abuse,
+    clusters,
+    costs,
+    failures,
+    pools,
+    recovery,
+    sentinels,
+    standbys,
+    use,
+)
 from bench.compose_proof.stack import compose, up
 
-_MODULES = (use, failures, recovery, standbys, sentinels)
-CHECKS = {check.__name__: check for module in _MODULES for check in module.CHECKS}
+# Standbys and Sentinels are laid over the system and stay; the last part takes it down.
+_PARTS = (use, abuse, failures, pools, costs, recovery, standbys, sentinels, clusters)
+CHECKS = {check.__name__: check for part in _PARTS for check in part.CHECKS}
 
 
 def main() -> None:

@@ -26,9 +26,6 @@ from bench.compose_proof.use import BASE, STAFF
 REPLICAS = {"booking": 3, "realtime": 2}
 RESTARTING = 1012
 WITHIN = 10  # seconds
-SEATS = 50
-ROLLED = ("booking", "users", "worker")
-HEALTH = "{{.State.Health.Status}}"
 
 
 def more_replicas_take_traffic() -> str:
@@ -53,59 +50,6 @@ def more_replicas_take_traffic() -> str:
     return f"3 and 2 replicas healthy after {healthy:.0f} s, all with traffic {spread:.1f} s later"
 
 
-def a_replica_killed() -> str:
-    """At most the requests that it held are lost; those that are safe are tried elsewhere."""
-    victim = containers("booking")[0]
-    with Load(_reads) as reads:
-        time.sleep(2)
-        run("docker", "kill", "--signal", "KILL", victim)
-        time.sleep(4)
-    assert sum(reads.failures.values()) <= reads.clients, reads.failures
-    return f"{_told(reads)}; it was one of 3 and answered the rest"
-
-
-def replicas_drained_in_turn() -> str:
-    """Sale and search go on while each replica of the pool is stopped and started: nothing begun is lost."""
-    traveller = Traveller()
-    flights = [flight["flightId"] for flight in traveller.search(days=20) if flight["seatsLeft"] > SEATS]
-    body = {"userId": traveller.user_id, "paymentMethod": "credit_card"}
-
-    def bookings(number: int) -> Request:
-        return ("POST", "/book-flight", body | {"flightId": flights[number % len(flights)]})
-
-    token = traveller.http.headers["Authorization"].removeprefix("Bearer ")
-    with Load(bookings, token=token) as sales, Load(_reads) as reads:
-        for replica in containers("booking"):
-            run("docker", "stop", replica)
-            run("docker", "start", replica)
-            eventually(lambda: run("docker", "inspect", "-f", HEALTH, replica).strip() == "healthy")  # noqa: B023
-    assert not sales.failures, sales.failures
-    assert not reads.failures, reads.failures
-    return f"bookings {_told(sales)}; reads {_told(reads)}"
-
-
-def rolled_out() -> str:
-    """Every pool but one replaced by `docker/rollout`, the sale's under steady load: no request fails."""
-    traveller = Traveller()
-    flights = [flight["flightId"] for flight in traveller.search(days=24) if flight["seatsLeft"] > SEATS]
-    body = {"userId": traveller.user_id, "paymentMethod": "credit_card"}
-
-    def bookings(number: int) -> Request:
-        return ("POST", "/book-flight", body | {"flightId": flights[number % len(flights)]})
-
-    token = traveller.http.headers["Authorization"].removeprefix("Bearer ")
-    before = {pool: set(containers(pool)) for pool in ROLLED}
-    with Load(bookings, token=token) as sales, Load(_reads) as reads:
-        run("docker/rollout", *ROLLED)
-    after = {pool: set(containers(pool)) for pool in ROLLED}
-    assert not sales.failures, sales.failures
-    assert not reads.failures, reads.failures
-    for pool in ROLLED:
-        assert len(after[pool]) == len(before[pool]), pool
-        assert not after[pool] & before[pool], pool
-    return f"{', '.join(ROLLED)} replaced; bookings {_told(sales)}; reads {_told(reads)}"
-
-
 def a_rollout_that_must_not_be() -> str:
     """An image that does not become healthy: refused, and who served goes on serving."""
     before = set(containers("booking"))
@@ -115,7 +59,7 @@ def a_rollout_that_must_not_be() -> str:
     assert "the new replica was removed, the old ones go on" in refusal, refusal
     assert set(containers("booking")) == before
     assert not reads.failures, reads.failures
-    return f"refused, with its last lines; reads {_told(reads)}"
+    return f"refused, with its last lines; reads {reads}"
 
 
 def sockets_are_sent_elsewhere() -> str:
@@ -202,11 +146,6 @@ def _reads(number: int) -> Request:
     return ("GET", f"/flights/FL{number % 500 + 1}", None)
 
 
-def _told(load: Load) -> str:
-    outcomes = ", ".join(f"{count} x {what}" for what, count in sorted(load.outcomes.items()))
-    return f"{outcomes} (slowest {load.slowest:.2f} s)"
-
-
 def _replica(opened: ClientConnection) -> str:
     assert opened.response is not None
     return served_by(opened.response.headers)
@@ -231,9 +170,6 @@ def _close_code(opened: ClientConnection) -> int:
 
 
 OF_REPLICAS = (
-    a_replica_killed,
-    replicas_drained_in_turn,
-    rolled_out,
     a_rollout_that_must_not_be,
     sockets_are_sent_elsewhere,
     without_the_users_pool,

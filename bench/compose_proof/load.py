@@ -18,20 +18,20 @@ from bench.compose_proof.traveller import served_by
 Request = tuple[str, str, object]  # method, path, body
 
 
-class Load:
-    """Keep-alive clients that send `requests` in turn, with a pause of `pause` seconds, within a `with`."""
+class Steady:
+    """Clients at work within a `with`, each in a thread of its own. An outcome that does not begin
+    with 1 or 2 is a failure."""
 
-    def __init__(
-        self, requests: Callable[[int], Request], *, token: str = "", clients: int = 4, pause: float = 0.02
-    ) -> None:
+    def __init__(self, clients: int) -> None:
         self.outcomes: Counter[str] = Counter()
-        self.replicas: Counter[str] = Counter()
         self.slowest = 0.0
         self.clients = clients
-        self._requests, self._pause, self._token = requests, pause, token
         self._over = threading.Event()
-        self._numbers = itertools.count()
-        self._threads = [threading.Thread(target=self._send) for _ in range(clients)]
+        self._threads = [threading.Thread(target=self._work) for _ in range(clients)]
+
+    def _work(self) -> None:
+        """One client, until `_over` is set."""
+        raise NotImplementedError
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -47,9 +47,25 @@ class Load:
 
     @property
     def failures(self) -> dict[str, int]:
-        return {outcome: count for outcome, count in self.outcomes.items() if not outcome.startswith("2")}
+        return {outcome: count for outcome, count in self.outcomes.items() if outcome[0] not in "12"}
 
-    def _send(self) -> None:
+    def __str__(self) -> str:
+        outcomes = ", ".join(f"{count} x {what}" for what, count in sorted(self.outcomes.items()))
+        return f"{outcomes} (slowest {self.slowest:.2f} s)"
+
+
+class Load(Steady):
+    """Keep-alive clients that send `requests` in turn, with a pause of `pause` seconds."""
+
+    def __init__(
+        self, requests: Callable[[int], Request], *, token: str = "", clients: int = 4, pause: float = 0.02
+    ) -> None:
+        super().__init__(clients)
+        self.replicas: Counter[str] = Counter()
+        self._requests, self._pause, self._token = requests, pause, token
+        self._numbers = itertools.count()
+
+    def _work(self) -> None:
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         with httpx.Client(base_url=f"http://{ADDRESS}", timeout=60, headers=headers) as client:
             while not self._over.wait(self._pause):

@@ -21,9 +21,12 @@ _ENVIRONMENT = (
 )
 
 
-def run(*command: str) -> str:
-    """What the command says. Raises `RuntimeError` with its complaint where it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=_ENVIRONMENT)  # noqa: S603 - our own words
+def run(*command: str, **changes: str) -> str:
+    """What the command says, with `changes` to its environment. Raises `RuntimeError` with its complaint
+    where it fails."""
+    done = subprocess.run(  # noqa: S603 - our own words
+        command, capture_output=True, text=True, check=False, env=_ENVIRONMENT | changes
+    )
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()[-2000:]}")
     return done.stdout
@@ -37,8 +40,8 @@ def refused(*command: str, **changes: str) -> str:
     return done.stderr
 
 
-def compose(*words: str) -> str:
-    return run(*_COMPOSE, *words)
+def compose(*words: str, **changes: str) -> str:
+    return run(*_COMPOSE, *words, **changes)
 
 
 def up(**replicas: int) -> None:
@@ -69,6 +72,24 @@ def address_inside(container: str) -> str:
         if "inside" in name
     ]
     return f"{address}:8000"
+
+
+def is_healthy(container: str) -> bool:
+    return run("docker", "inspect", "--format", "{{.State.Health.Status}}", container).strip() == "healthy"
+
+
+def processor_seconds(container: str) -> float:
+    """What its processes have taken so far, by its control group."""
+    group = "cat /sys/fs/cgroup/cpu.stat 2>/dev/null || cat /sys/fs/cgroup/cpuacct/cpuacct.usage"
+    said = run("docker", "exec", container, "sh", "-c", group).split()
+    return int(said[0]) / 1e9 if len(said) == 1 else int(said[said.index("usage_usec") + 1]) / 1e6
+
+
+def own_memory(container: str) -> int:
+    """Bytes of its processes' own, without the files that are cached for them."""
+    group = "cat /sys/fs/cgroup/memory.stat 2>/dev/null || cat /sys/fs/cgroup/memory/memory.stat"
+    said = run("docker", "exec", container, "sh", "-c", group).split()
+    return int(said[said.index("anon" if "anon" in said else "rss") + 1])
 
 
 def logs(*services: str) -> str:

@@ -1,8 +1,8 @@
 /* The gateway's logic: the access token is checked at the edge, so that a flood of bad ones never reaches Python.
  *
  * Only what can be known without the database is checked here: form, signature (ES256, by `kid`), type, issuer, audience,
- * expiry. Whether the session still lives is the application's own question. No token at all, or another scheme, is passed
- * on: the application answers that.
+ * expiry. Whether the session still lives is the application's own question. Requests
+ * without a token of ours do not come here.
  */
 
 import fs from 'fs';
@@ -12,7 +12,6 @@ const decoder = new TextDecoder('utf-8', {fatal: true});
 const MAX_TOKEN = 2048;
 const KEYS_AGE = 30000; // milliseconds; after them a withdrawn key is gone
 const KEYS_AGE_FOR_UNKNOWN = 1000; // a key just made is found as soon as this
-const READS = ['GET', 'HEAD', 'OPTIONS'];
 const ALGORITHM = {name: 'ECDSA', namedCurve: 'P-256'};
 
 let cache = {readAt: 0, keys: {}};
@@ -99,14 +98,9 @@ async function verify(token, expected, now) {
                                 encoder.encode(`${parts[0]}.${parts[1]}`));
 }
 
-/* auth_request's answer: 204 lets the request through, 401 does not. */
+/* The answer to auth_request: 204 lets the request through, 401 does not. */
 async function checkToken(r) {
-    const authorization = r.headersIn.Authorization || '';
-    if (!/^Bearer( |$)/i.test(authorization)) {
-        r.return(204);
-        return;
-    }
-    const match = /^Bearer +([^ ]+) *$/i.exec(authorization);
+    const match = /^Bearer +([^ ]+) *$/i.exec(r.headersIn.Authorization || '');
     const expected = {
         directory: r.variables.token_keys_dir,
         issuer: r.variables.token_issuer,
@@ -121,51 +115,4 @@ async function checkToken(r) {
     r.return(good ? 204 : 401);
 }
 
-/* The same for a path that anyone may read. (This is a subrequest: its own method is always GET.) */
-async function checkTokenOfWrite(r) {
-    if (READS.indexOf(r.variables.request_method) >= 0) {
-        r.return(204);
-        return;
-    }
-    await checkToken(r);
-}
-
-const PROBLEMS = {
-    400: ['invalid', 'The request is not valid'],
-    401: ['token_invalid', 'The token is not valid'],
-    404: ['not_found', 'There is no such thing'],
-    408: ['invalid', 'The request took too long to arrive'],
-    413: ['too_large', 'The request is too large'],
-    414: ['too_large', 'The address is too long'],
-    429: ['throttled', 'Too many requests'],
-    431: ['too_large', 'The headers are too large'],
-    500: ['internal', 'The server failed'],
-    503: ['unavailable', 'Try again later'],
-};
-
-/* The body of a problem document (RFC 9457) for an error that the gateway itself answers. */
-function problem(status, requestId) {
-    const [code, title] = PROBLEMS[status] || PROBLEMS[500];
-    const body = {type: `urn:flightbook:problem:${code}`, title, status, detail: `${title}.`, code, requestId};
-    if (status === 400 || status === 408) {
-        body.errors = [{pointer: '', code: 'malformed', detail: `${title}.`}];
-    }
-    return JSON.stringify(body);
-}
-
-/* Answers an error with its problem document; `error_page` has set the status. */
-function answerProblem(r) {
-    const seen = Number(r.variables.status);
-    const status = PROBLEMS[seen] ? seen : 500;
-    r.headersOut['Content-Type'] = 'application/problem+json';
-    r.headersOut['Cache-Control'] = 'no-store';
-    if (status === 503 || status === 429) {
-        r.headersOut['Retry-After'] = '1';
-    }
-    if (status === 401) {
-        r.headersOut['WWW-Authenticate'] = 'Bearer';
-    }
-    r.return(status, problem(status, r.variables.edge_request_id));
-}
-
-export default {checkToken, checkTokenOfWrite, answerProblem, verify, problem};
+export default {checkToken, verify};

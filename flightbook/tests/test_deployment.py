@@ -102,7 +102,7 @@ def test_a_stack_of_what_compose_renders() -> None:
         "deploy": limits,
         "volumes": [volume],
         "depends_on": {"migrate": {}},
-        "tmpfs": ["/tmp"],
+        "tmpfs": ["/tmp", "/run:size=1m"],
     }
     services = {
         "booking": app | {"networks": {"inside": None}},
@@ -128,6 +128,7 @@ def test_a_stack_of_what_compose_renders() -> None:
     assert booking["environment"]["START_WAIT_FOR_SCHEMA"] == "true"
     assert not {"depends_on", "build", "restart", "tmpfs"} & booking.keys()
     assert {"type": "tmpfs", "target": "/tmp"} in booking["volumes"]
+    assert {"type": "tmpfs", "target": "/run", "tmpfs": {"size": 1048576}} in booking["volumes"]
     assert stack["services"]["migrate"]["deploy"]["mode"] == "replicated-job"
     assert "START_WAIT_FOR_SCHEMA" not in stack["services"]["migrate"]["environment"]
     assert stack["services"]["postgres"]["deploy"]["placement"]["constraints"]

@@ -65,39 +65,29 @@ for (const [name, make] of Object.entries(bad)) {
     test(`refused: ${name}`, async () => assert.equal(await verified(make()), false));
 }
 
-async function answer(authorization, {handler = gateway.checkToken, method = 'POST', keys = directory} = {}) {
+async function answer(authorization, keysIn = directory) {
     let status;
-    await handler({
+    await gateway.checkToken({
         headersIn: {Authorization: authorization},
-        variables: {token_keys_dir: keys, token_issuer: 'flightbook', token_audience: 'flightbook', request_method: method},
+        variables: {token_keys_dir: keysIn, token_issuer: 'flightbook', token_audience: 'flightbook'},
         return: s => { status = s; }, error: () => {},
     });
     return status;
 }
 const fresh = () => token({claims: {exp: Date.now() / 1000 + 60}});
 
-test('a request without a token of ours is let through, a malformed one is not', async () => {
-    assert.equal(await answer(undefined), 204);
-    assert.equal(await answer(''), 204);
-    assert.equal(await answer('Basic dTpw'), 204);
-    assert.equal(await answer('Bearerx a.b.c'), 204);
+test('a good token is let through, anything else is not', async () => {
     assert.equal(await answer(`Bearer ${fresh()}`), 204);
     assert.equal(await answer(`bearer  ${fresh()} `), 204);
-    assert.equal(await answer('Bearer'), 401);
-    assert.equal(await answer('Bearer '), 401);
-    assert.equal(await answer('bearer a.b.c'), 401);
-    assert.equal(await answer('Bearer a b'), 401);
-});
-
-test('where anyone may read, a token is looked at for writes alone', async () => {
-    const options = method => ({handler: gateway.checkTokenOfWrite, method});
-    assert.equal(await answer('Bearer a.b.c', options('GET')), 204);
-    assert.equal(await answer('Bearer a.b.c', options('POST')), 401);
-    assert.equal(await answer(`Bearer ${fresh()}`, options('POST')), 204);
+    const others = [undefined, '', 'Basic dTpw', `x${fresh()}`, fresh(), 'Bearer', 'Bearer ', 'bearer a.b.c', 'Bearer a b',
+                    `Bearer ${fresh()}, Bearer ${fresh()}`, `Bearer\t${fresh()}`, `Bearer \u00a0${fresh()}`, '\x0bBearer a.b.c', '\ufffdBearer a.b.c'];
+    for (const text of others) {
+        assert.equal(await answer(text), 401, text);
+    }
 });
 
 test('a missing key directory refuses, and does not throw', async () => {
-    assert.equal(await answer(`Bearer ${fresh()}`, {keys: join(directory, 'absent')}), 401);
+    assert.equal(await answer(`Bearer ${fresh()}`, join(directory, 'absent')), 401);
 });
 
 test('a rotation needs no restart, and a spoiled file costs only itself', async () => {
@@ -110,12 +100,4 @@ test('a rotation needs no restart, and a spoiled file costs only itself', async 
     rmSync(join(directory, 'new.public.pem'));
     assert.equal(await at(2000), true);
     assert.equal(await at(31_000), false);
-});
-
-test('problems are RFC 9457 documents with our code', () => {
-    const body = JSON.parse(gateway.problem(413, 'abc'));
-    assert.equal(body.code, 'too_large');
-    assert.equal(body.status, 413);
-    assert.equal(body.requestId, 'abc');
-    assert.equal(JSON.parse(gateway.problem(418, 'x')).code, 'internal');
 });
