@@ -95,6 +95,7 @@ def test_the_day_is_the_one_at_the_airport_of_departure() -> None:
         ("  new   YORK ", "los angeles, ca"),
         ("New York, NY", "Los Angeles, California"),
         ("new york, us", "LOS ANGELES,CALIFORNIA"),
+        ("New York, United States", "Los Angeles, USA"),
     ],
 )
 def test_places(origin: str, destination: str) -> None:
@@ -128,6 +129,17 @@ def test_a_name_is_found_with_its_point_and_without(name: str) -> None:
     Airport.objects.filter(iata="STL").update(city="St Louis", subdivision="Missouri")
 
     assert found_ids(flight, to=name) == [flight.public_id]
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [("São Paulo", "Sao Paulo"), ("MALMÖ", "Malmo"), ("Tromsø", "Tromso"), ("Malé", "Malé")],
+)
+def test_a_name_is_found_with_its_accents(written: str, kept: str) -> None:
+    flight = make_flight(destination="STL")
+    Airport.objects.filter(iata="STL").update(city=kept)
+
+    assert found_ids(flight, to=written) == [flight.public_id]
 
 
 def test_a_city_code_finds_its_airports_and_an_airport_code_only_itself() -> None:
