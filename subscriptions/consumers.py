@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from contextlib import AbstractContextManager
 from typing import Any
 
 from channels.exceptions import StopConsumer
@@ -13,6 +14,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
 from accounts.public import SessionHandle
+from flightbook import logs
 from flightbook.errors import (
     Forbidden,
     InternalError,
@@ -24,10 +26,11 @@ from flightbook.errors import (
     TokenInvalid,
 )
 from flightbook.http.json import encode
+from flightbook.http.middleware import request_id_of
 from flightbook.http.problems import as_problem, document
 from flights import public as flights
 from subscriptions.client_messages import Follow, Rate, Unfollow, parse
-from subscriptions.handshake import authenticate
+from subscriptions.handshake import authenticate, header
 from subscriptions.hub import FAREWELL_SECONDS, current_hub
 from subscriptions.sockets import CloseCode, Socket
 
@@ -53,6 +56,7 @@ class FlightUpdatesConsumer(AsyncWebsocketConsumer):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.hub = current_hub()
+        self._request_id = request_id_of(header(scope, b"x-request-id") or "")
         self._rate = Rate(settings.SOCKET_MESSAGES_PER_SECOND)
         self._commands: asyncio.Queue[Follow | Unfollow | Problem] = asyncio.Queue(_PENDING_MESSAGES)
         try:
@@ -116,7 +120,8 @@ class FlightUpdatesConsumer(AsyncWebsocketConsumer):
             except Exception as error:
                 problem = as_problem(error)
                 if problem is None:
-                    logger.exception("a client's message failed")
+                    with self._said_of_this_connection():
+                        logger.exception("a client's message failed")
                     problem = InternalError(detail="The failure was logged.")
                 await self._complain(socket, problem, command)
 
@@ -138,8 +143,13 @@ class FlightUpdatesConsumer(AsyncWebsocketConsumer):
             return
         await self.hub.follow(socket, flight_pk, after=command.after_sequence, log=command.log)
 
+    def _said_of_this_connection(self) -> AbstractContextManager[object]:
+        """Not around all of it: the hub's tasks, which serve other sockets too, would take the id over."""
+        return logs.about(request_id=self._request_id)
+
     async def _complain(self, socket: Socket, problem: Problem, command: object = None) -> None:
-        body = document(problem)
+        with self._said_of_this_connection():
+            body = document(problem)
         if isinstance(command, Follow | Unfollow):
             body["flightId"] = command.flight_id
         await socket.send_text(encode(body).decode())

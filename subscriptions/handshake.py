@@ -28,7 +28,7 @@ async def authenticate(scope: Scope) -> accounts.SessionHandle:
         TokenInvalid: what is given is not valid, used or expired, or its session over.
         Forbidden: the Origin is not on the list.
     """
-    token, origin = _bearer(scope), _header(scope, b"origin")
+    token, origin = _bearer(scope), header(scope, b"origin")
     if origin is not None and not _is_allowed(scope, origin):
         raise Forbidden(detail="This Origin may not open a socket here.")
     if token is not None:
@@ -39,13 +39,14 @@ async def authenticate(scope: Scope) -> accounts.SessionHandle:
     return await off_loop(accounts.redeem_socket_ticket, ticket)
 
 
-def _header(scope: Scope, name: bytes) -> str | None:
+def header(scope: Scope, name: bytes) -> str | None:
+    """The values of a header (`name` in lower case), joined; None where it was not sent."""
     values = [value for key, value in scope["headers"] if key == name]
     return b",".join(values).decode("latin-1") if values else None
 
 
 def _bearer(scope: Scope) -> str | None:
-    scheme, _, token = (_header(scope, b"authorization") or "").strip().partition(" ")
+    scheme, _, token = (header(scope, b"authorization") or "").strip().partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 
 
@@ -72,7 +73,7 @@ def _is_allowed(scope: Scope, origin: str) -> bool:
 
 def _own_origin(scope: Scope) -> tuple[str, str, int] | None:
     """The origin of the host that the client sees: its Host header, as far as ALLOWED_HOSTS has it."""
-    host = _header(scope, b"host") or ""
+    host = header(scope, b"host") or ""
     domain, _ = split_domain_port(host)
     if not domain or not validate_host(domain, settings.ALLOWED_HOSTS):
         return None
@@ -81,7 +82,7 @@ def _own_origin(scope: Scope) -> tuple[str, str, int] | None:
 
 def _scheme(scope: Scope) -> str:
     """Our own proxy's word for the scheme, where there is one; else how the socket came in."""
-    forwarded = _header(scope, b"x-forwarded-proto")
+    forwarded = header(scope, b"x-forwarded-proto")
     if settings.TRUSTED_PROXY_HOPS and forwarded is not None:
         return forwarded.split(",", 1)[0].strip().lower()
     return "https" if scope.get("scheme") in ("wss", "https") else "http"

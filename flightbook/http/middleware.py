@@ -34,6 +34,11 @@ def current_request_id() -> str:
     return logs.current().get("request_id", "-")
 
 
+def request_id_of(given: str) -> str:
+    """The id that a request came with, where it is one that may stand in a log; else a new one."""
+    return given if _USABLE.fullmatch(given) else uuid.uuid4().hex
+
+
 class RequestIdFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = current_request_id()
@@ -51,8 +56,7 @@ class RequestContextMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         began = time.perf_counter()
-        given = request.headers.get("X-Request-Id", "")
-        with logs.about(request_id=given if _USABLE.fullmatch(given) else uuid.uuid4().hex):
+        with logs.about(request_id=request_id_of(request.headers.get("X-Request-Id", ""))):
             response = self.get_response(request)
             response["X-Request-Id"] = current_request_id()
             if access.isEnabledFor(logging.INFO) and request.path not in _LOOKED_AT_ALL_THE_TIME:

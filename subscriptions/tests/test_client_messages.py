@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 from typing import Any
 
@@ -30,6 +31,21 @@ async def expect_problem(client: Client, code: str, status: int) -> dict[str, An
 async def expect_alive(client: Client, user: Any, flight: Any) -> None:
     await client.say(userId=user.public_id, flightId=flight.public_id)
     assert (await client.hear())["flightId"] == flight.public_id
+
+
+async def test_a_problem_carries_the_handshakes_id() -> None:
+    user = await off_loop(make_user)
+    token = await off_loop(login, user)
+    said = []
+    for given in (b"an-id-of-the-gateway", b"no id\xff", None):
+        client = Client(headers=[*bearer(token), *([(b"x-request-id", given)] if given else [])])
+        assert await client.open()
+        await client.say_text("hello")
+        said.append((await expect_problem(client, "invalid", 400))["requestId"])
+        await client.leave()
+    assert said[0] == "an-id-of-the-gateway"
+    assert all(re.fullmatch("[0-9a-f]{32}", made) for made in said[1:])
+    assert said[1] != said[2]
 
 
 NONE_OF_OURS = [
