@@ -26,20 +26,20 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
         return False
 
 
-class UserAddForm(AdminUserCreationForm):  # type: ignore[type-arg]
+class UserAddForm(AdminUserCreationForm):  # type: ignore[type-arg]  # Django's is not generic at run time
     class Meta:
         model = User
         fields = ("username", "email")
 
 
-class UserEditForm(UserChangeForm):  # type: ignore[type-arg]
+class UserEditForm(UserChangeForm):  # type: ignore[type-arg]  # Django's is not generic at run time
     class Meta:
         model = User
         fields = "__all__"
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
+class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # Django's is not generic at run time
     form = UserEditForm
     add_form = UserAddForm
     list_display = (

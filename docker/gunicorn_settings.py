@@ -20,7 +20,7 @@ _SERVER_ERROR = http.HTTPStatus.INTERNAL_SERVER_ERROR
 _TOO_LARGE = (http.HTTPStatus.REQUEST_URI_TOO_LONG, http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
 
-class DrainingWorker(ThreadWorker):  # type: ignore[misc]
+class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # its base is untyped
     """Told to stop, takes in what has connected already, and refuses what has not.
 
     gunicorn's own (27.0) stops accepting, finishes its requests and closes the port last: who connects

@@ -50,7 +50,7 @@ class BoardForm(forms.Form):
             asked["airport"] = DEFAULT_AIRPORT if DEFAULT_AIRPORT in places else next(iter(places), "")
         super().__init__(asked, label_suffix="")
         self.fields["airport"].choices = [(code, f"{code} {place.city}") for code, place in places.items()]  # type: ignore[attr-defined]  # a ChoiceField's
-        self.fields["airline"].choices = [("", "All airlines"), *carriers.items()]  # type: ignore[attr-defined]
+        self.fields["airline"].choices = [("", "All airlines"), *carriers.items()]  # type: ignore[attr-defined]  # as above
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class SearchCache:
         if time.monotonic() < self._rests_until:
             return None
         try:
-            return question(caches["default"].client)  # type: ignore[attr-defined]
+            return question(caches["default"].client)  # type: ignore[attr-defined]  # django-redis's alone has it
         except (ConnectionInterrupted, RedisError, OSError) as error:
             self._rests_until = time.monotonic() + REST_SECONDS
             logger.warning("search cache: Redis is away: %s", error)

@@ -101,7 +101,7 @@ class FlightUpdatesView(APIView):
         return [] if self._reads else super().get_authenticators()
 
     def get_permissions(self) -> list[BasePermission]:
-        return [AllowAny()] if self._reads else super().get_permissions()  # type: ignore[return-value]
+        return [AllowAny()] if self._reads else super().get_permissions()  # type: ignore[return-value]  # a list is invariant: the stubs name their own protocol
 
     @property
     def _reads(self) -> bool:

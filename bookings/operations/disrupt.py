@@ -105,7 +105,7 @@ def _event(update: flights.UpdateView) -> Event:
         flight=flights.flight(update.flight_pk),
         sequence=update.sequence,
         is_rescheduled=update.is_rescheduled,
-        told_at=update.recorded_at or update.occurred_at,  # type: ignore[arg-type]
+        told_at=update.recorded_at or update.occurred_at,  # type: ignore[arg-type]  # the log's rows have both
         expected=(
             update.estimated_departure or update.departure,
             update.estimated_arrival or update.arrival,

@@ -65,7 +65,7 @@ class BookFlightBody(ApiSerializer):
         max_length=MOST_PASSENGERS,
         help_text="Absent: the account's holder",
     )
-    seats = SeatBody(  # type: ignore[call-arg]
+    seats = SeatBody(  # type: ignore[call-arg]  # as above
         many=True, required=False, max_length=MOST_FLIGHTS * MOST_PASSENGERS
     )
     expected_price = MoneyField(

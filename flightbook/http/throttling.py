@@ -105,7 +105,7 @@ class MinuteThrottle(BaseThrottle):
         count = counter.hit(key, int(now // MINUTE))
         self._left_of_minute = MINUTE - now % MINUTE
         # Read by RequestContextMiddleware; the form is draft-ietf-httpapi-ratelimit-headers-10.
-        request._request.rate_limit_headers = {  # type: ignore[attr-defined]
+        request._request.rate_limit_headers = {  # type: ignore[attr-defined]  # ours, not HttpRequest's
             "RateLimit-Policy": f'"{scope}";q={limit};w={MINUTE}',
             "RateLimit": f'"{scope}";r={max(0, limit - count)};t={max(1, round(self._left_of_minute))}',
         }
