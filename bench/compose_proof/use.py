@@ -80,8 +80,9 @@ def errors_of_the_gateway() -> str:
 
 
 def one_address_too_many() -> str:
-    """Waits afterwards, until the gateway answers this address again."""
-    requests = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" * _MANY
+    """A request without a token, which no replica sees, counts too. Waits afterwards, until the gateway
+    answers this address again."""
+    requests = b"GET /bookings/nobody HTTP/1.1\r\nHost: localhost\r\n\r\n" * _MANY
     with ThreadPoolExecutor(_AT_ONCE) as connections:
         said = connections.map(lambda _: _raw(requests, answers=_MANY), range(_AT_ONCE))
         answers = b"".join(said)
