@@ -1,6 +1,9 @@
 """What daphne (4.2, on Autobahn) does not offer through ASGI, taken from the server itself.
 
 - Its `send` never waits: what a client does not read piles up in the transport; `Connection.waiting` tells.
+- Its `send` makes a frame anew for each socket, and has the reactor write it later. A server's frames are
+  the same for all (RFC 6455, 5.1: not masked), so `Frame` keeps the bytes; where nothing waits before them
+  they go to the kernel at once, and the transport gets only what the kernel did not take.
 - Autobahn's `sendClose` refuses 1012, which the registry has for "service restart".
 - It drops the connection on a frame over its limit, without a close frame; the contract's code is 4413.
 - At SIGTERM it cancels the applications and stops, and where a request had just ended not even all of them.
@@ -19,8 +22,20 @@ from typing import Any
 CLOSE_SECONDS = 4.0
 
 
+class Frame:
+    """A text for one socket or many. `wire`: its frame, made by the first connection that writes it."""
+
+    __slots__ = ("text", "wire")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.wire = b""
+
+
 class Connection:
     """The server's side of one socket. `code_for_large_frames` is for what is over its own limit."""
+
+    __slots__ = ("_code_for_large_frames", "_protocol", "_transport")
 
     def __init__(self, protocol: Any, code_for_large_frames: int) -> None:
         self._protocol = protocol
@@ -29,16 +44,44 @@ class Connection:
         protocol.failByDrop = False
         protocol.closeHandshakeTimeout = CLOSE_SECONDS
         protocol._max_message_size_exceeded = self._refuse_large_frame
+        self._forget_handshake()
+
+    def _forget_handshake(self) -> None:
+        """A quarter of a socket's memory: the HTTP request, and three copies of its headers.
+
+        The transport has the request's channel for a producer, to be paused where much waits to be written.
+        What a WebSocket's client says, pongs among it, must not wait for that.
+        """
+        self._transport.unregisterProducer()
+        self._protocol.clean_headers.clear()  # the application's scope has the same list
+        self._protocol.http_headers.clear()
+        self._protocol.http_request_data = b""
 
     def waiting(self) -> int:
         """Bytes in Twisted's two buffers (`abstract.FileDescriptor`): one being written, one behind it."""
         transport = self._transport
         return len(transport.dataBuffer) - int(transport.offset) + int(transport._tempDataLen)
 
+    def put(self, frame: Frame) -> None:
+        """Sends it, behind all that was sent before; where the connection is no longer open, nowhere."""
+        protocol, transport = self._protocol, self._transport
+        if protocol.state != protocol.STATE_OPEN:
+            return
+        if not frame.wire:
+            frame.wire = protocol.factory.prepareMessage(frame.text.encode(), doNotCompress=True).payloadHybi
+        written = 0 if self.waiting() else transport.writeSomeData(frame.wire)
+        if isinstance(written, Exception):
+            written = 0  # the reactor meets the same failure, and ends the connection as it should
+        if written < len(frame.wire):
+            transport.write(frame.wire[written:])
+
     def close(self, code: int) -> None:
         """Sends the close frame; a client that does not answer it is dropped after `CLOSE_SECONDS`."""
         if self._protocol.state == self._protocol.STATE_OPEN:
             self._protocol.sendCloseFrame(code=code)
+
+    def discard(self) -> None:
+        """What is still in the transport's buffers goes with it."""
 
     def _refuse_large_frame(self, size: int, limit: int, reason: str) -> None:
         """Autobahn's hook; what still comes of that frame is not kept."""
@@ -46,12 +89,15 @@ class Connection:
 
 
 def connection_of(send: object, *, code_for_large_frames: int) -> Connection | None:
-    """The connection behind an ASGI `send` of daphne's; None under another server."""
+    """The connection behind an ASGI `send` of daphne's; None under another server, and under TLS."""
     protocol = send.args[0] if isinstance(send, functools.partial) and send.args else None
     transport = getattr(protocol, "transport", None)
-    if not hasattr(protocol, "sendCloseFrame") or not hasattr(transport, "_tempDataLen"):
-        return None
-    return Connection(protocol, code_for_large_frames)
+    is_known = hasattr(protocol, "sendCloseFrame") and hasattr(
+        getattr(protocol, "factory", None), "prepareMessage"
+    )
+    # Its own attribute: a wrapper for TLS answers for what it wraps, and must not be passed by.
+    is_plain = "_tempDataLen" in getattr(transport, "__dict__", ()) and not getattr(transport, "TLS", False)
+    return Connection(protocol, code_for_large_frames) if is_known and is_plain else None
 
 
 def before_shutdown(farewell: Callable[[], Awaitable[None]]) -> None:

@@ -115,7 +115,7 @@ class Hub:
         """Tells every client to come back elsewhere, and waits a moment for them to go."""
         self.is_closing = True
         for socket in list(self.sockets):
-            await socket.close(CloseCode.RESTARTING)
+            socket.close(CloseCode.RESTARTING)
         deadline = asyncio.get_running_loop().time() + FAREWELL_SECONDS
         while self.sockets and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.02)
@@ -191,17 +191,17 @@ class Hub:
             self._database_outage.begin(error)
         else:
             self._database_outage.end()
-            await self._end_sessions(sids - found.live_sids)
+            self._end_sessions(sids - found.live_sids)
             await self._compare(found)
         await self._leave_groups()
         instruments.followed_flights.set(len(self.topics))
         for topic in list(self.topics.values()):
             await self._join(topic)
 
-    async def _end_sessions(self, ended: set[str]) -> None:
+    def _end_sessions(self, ended: set[str]) -> None:
         for socket in list(self.sockets):
             if socket.session.sid in ended:
-                await socket.close(CloseCode.SESSION_ENDED)
+                socket.close(CloseCode.SESSION_ENDED)
 
     async def _compare(self, found: Pulse) -> None:
         self._log = found.log

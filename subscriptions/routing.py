@@ -7,7 +7,7 @@ from typing import Any
 from channels.routing import URLRouter
 from django.urls import path, re_path
 
-from subscriptions.consumers import FlightUpdatesConsumer
+from subscriptions.consumers import flight_updates
 
 
 async def refuse(scope: Any, receive: Any, send: Any) -> None:
@@ -18,7 +18,7 @@ async def refuse(scope: Any, receive: Any, send: Any) -> None:
 
 websocket_application: Any = URLRouter(  # type: ignore[no-untyped-call]
     [
-        path("ws/flight-updates", FlightUpdatesConsumer.as_asgi()),  # type: ignore[no-untyped-call]
-        re_path(r"", refuse),  # type: ignore[arg-type]  # Channels takes ASGI applications for views
+        path("ws/flight-updates", flight_updates),  # type: ignore[arg-type]  # Channels takes ASGI applications
+        re_path(r"", refuse),  # type: ignore[arg-type]  # for views
     ]
 )

@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from accounts.public import SessionHandle
-from subscriptions.daphne_server import Connection, connection_of
+from subscriptions.daphne_server import Frame, connection_of
 
 if TYPE_CHECKING:
     from subscriptions.topics import Topic
@@ -35,27 +35,12 @@ class CloseCode(IntEnum):
 
 
 class Outbox(Protocol):
-    """The way out of one socket. `waiting`: bytes that its client has not taken yet."""
+    """The way out of one socket, which never waits. `waiting`: bytes that its client has not taken yet."""
 
     def waiting(self) -> int: ...
-    def put(self, event: Event, /) -> Awaitable[None]: ...
-    async def close(self, code: int) -> None: ...
+    def put(self, frame: Frame, /) -> None: ...
+    def close(self, code: int) -> None: ...
     def discard(self) -> None: ...
-
-
-class DirectOutbox:
-    """Sends straight through daphne, whose `send` never waits, and looks at its write buffer."""
-
-    def __init__(self, send: Send, connection: Connection) -> None:
-        self.put = send
-        self.waiting = connection.waiting
-        self._connection = connection
-
-    async def close(self, code: int) -> None:
-        self._connection.close(code)
-
-    def discard(self) -> None:
-        """Nothing is kept here."""
 
 
 class QueuedOutbox:
@@ -70,17 +55,14 @@ class QueuedOutbox:
     def waiting(self) -> int:
         return self._bytes
 
-    async def put(self, event: Event) -> None:
-        self._queue.append(event)
-        self._bytes += len(event.get("text") or "")
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._write())
+    def put(self, frame: Frame) -> None:
+        self._append({"type": "websocket.send", "text": frame.text})
 
-    async def close(self, code: int) -> None:
+    def close(self, code: int) -> None:
         """Behind what waits, where it is being read; else instead of it."""
         if self._bytes > BACKLOG_BYTES:
             self.discard()
-        await self.put({"type": "websocket.close", "code": code})
+        self._append({"type": "websocket.close", "code": code})
 
     def discard(self) -> None:
         if self._writer is not None:
@@ -88,6 +70,12 @@ class QueuedOutbox:
             self._writer = None
         self._queue.clear()
         self._bytes = 0
+
+    def _append(self, event: Event) -> None:
+        self._queue.append(event)
+        self._bytes += len(event.get("text") or "")
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
 
     async def _write(self) -> None:
         try:
@@ -103,38 +91,40 @@ class QueuedOutbox:
 class Socket:
     """A socket that was accepted. `topics` are the flights that it follows, by key."""
 
+    __slots__ = ("_outbox", "is_closed", "session", "topics")
+
     def __init__(self, send: Send, session: SessionHandle) -> None:
         self.session = session
         self.topics: dict[int, Topic] = {}
         self.is_closed = False
         connection = connection_of(send, code_for_large_frames=CloseCode.TOO_LARGE)
-        self._outbox: Outbox = QueuedOutbox(send) if connection is None else DirectOutbox(send, connection)
+        self._outbox: Outbox = connection or QueuedOutbox(send)
 
-    async def push(self, event: Event) -> None:
-        """Sends a `websocket.send` event; closes the socket instead where its reader is too slow."""
+    def push(self, frame: Frame) -> None:
+        """Sends it; closes the socket instead where its reader is too slow."""
         if self.is_closed:
             return
         if self._outbox.waiting() > BACKLOG_BYTES:
-            await self.close(CloseCode.TOO_SLOW)
+            self.close(CloseCode.TOO_SLOW)
         else:
-            await self._outbox.put(event)
+            self._outbox.put(frame)
 
-    async def send_text(self, text: str) -> None:
-        await self.push({"type": "websocket.send", "text": text})
+    def send_text(self, text: str) -> None:
+        self.push(Frame(text))
 
     async def drain(self) -> None:
         """Waits for room for another page of the log; a reader too slow even for that is cut off."""
         deadline = asyncio.get_running_loop().time() + DRAIN_SECONDS
         while not self.is_closed and self._outbox.waiting() > BACKLOG_BYTES // 4:
             if asyncio.get_running_loop().time() > deadline:
-                await self.close(CloseCode.TOO_SLOW)
+                self.close(CloseCode.TOO_SLOW)
             await asyncio.sleep(_DRAIN_STEP)
 
-    async def close(self, code: CloseCode) -> None:
+    def close(self, code: CloseCode) -> None:
         """Once; what is sent afterwards goes nowhere."""
         if not self.is_closed:
             self.is_closed = True
-            await self._outbox.close(int(code))
+            self._outbox.close(int(code))
 
     def gone(self) -> None:
         """The client is no longer there."""

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 
 from django.db import InterfaceError, OperationalError
 
+from subscriptions.daphne_server import Frame
 from subscriptions.log_reads import Beginning, missed, off_loop, state_after_reset
 from subscriptions.messages import EncodedUpdate
 from subscriptions.sockets import Socket
@@ -60,7 +61,7 @@ class Topic:
         sent, page = beginning.sequence, beginning.updates
         while True:
             for update in page:
-                await socket.send_text(update.text)
+                socket.send_text(update.text)
                 sent = max(sent, update.sequence)
             if sent >= max(beginning.target, self.sequence or 0):
                 break
@@ -75,7 +76,7 @@ class Topic:
 
     async def _begin_anew(self, socket: Socket) -> int:
         state = await off_loop(state_after_reset, self.flight_pk)
-        await socket.send_text(state.text)
+        socket.send_text(state.text)
         return state.sequence
 
     def _enter(self, socket: Socket, sent: int, log: str) -> None:
@@ -130,18 +131,18 @@ class Topic:
         self._waiting = {key: kept for key, kept in self._waiting.items() if key > (self.sequence or 0)}
 
     async def _broadcast(self, update: EncodedUpdate) -> None:
-        """Straight to each socket's `send`. The sequence moves first: who enters meanwhile must have it."""
+        """One frame for all. The sequence moves first: who enters meanwhile must have it."""
         self.sequence = update.sequence
-        event = {"type": "websocket.send", "text": update.text}
+        frame = Frame(update.text)
         for index, socket in enumerate(list(self._live)):
             if self._live.get(socket, update.sequence) < update.sequence:
-                await self._push(socket, event)
+                self._push(socket, frame)
             if index % _BREATH == _BREATH - 1:
                 await asyncio.sleep(0)
 
-    async def _push(self, socket: Socket, event: dict[str, str]) -> None:
+    def _push(self, socket: Socket, frame: Frame) -> None:
         try:
-            await socket.push(event)
+            socket.push(frame)
         except Exception:  # one broken socket must not cost the others their update
             logger.exception("a socket following flight %d failed", self.flight_pk)
             socket.gone()

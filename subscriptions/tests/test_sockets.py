@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from autobahn.twisted.websocket import WebSocketServerFactory
+from twisted.internet.error import ConnectionLost
 
 from accounts.public import SessionHandle
+from subscriptions.daphne_server import Frame
 from subscriptions.outages import OncePerMinute, Outage
-from subscriptions.sockets import BACKLOG_BYTES, CloseCode, Event, Socket
+from subscriptions.sockets import BACKLOG_BYTES, CloseCode, Event, QueuedOutbox, Socket
 from subscriptions.tests.factories import until
 
 SOMEBODY = SessionHandle(sid="sid", user_pk=1, user_public_id="somebody")
@@ -35,13 +37,13 @@ async def test_a_waiting_send_holds_up_nobody_and_is_bounded() -> None:
     server = Server()
     socket = Socket(server.send, SOMEBODY)
     for _ in range(BACKLOG_BYTES // len(TEXT) + 2):
-        await socket.send_text(TEXT)
+        socket.send_text(TEXT)
     assert not server.sent
     assert socket.is_closed
     server.reads.set()
     await until(lambda: len(server.sent) > 0)
     assert server.sent[-1] == {"type": "websocket.close", "code": CloseCode.TOO_SLOW}
-    await socket.send_text(TEXT)
+    socket.send_text(TEXT)
     assert server.sent[-1]["type"] == "websocket.close"
 
 
@@ -49,12 +51,12 @@ async def test_in_order_where_it_waits_now_and_then() -> None:
     server = Server()
     socket = Socket(server.send, SOMEBODY)
     for number in range(3):
-        await socket.send_text(str(number))
+        socket.send_text(str(number))
     server.reads.set()
     await until(lambda: len(server.sent) == 3)
     for number in range(3, 5):
-        await socket.send_text(str(number))
-    await socket.close(CloseCode.RESTARTING)
+        socket.send_text(str(number))
+    socket.close(CloseCode.RESTARTING)
     await until(lambda: len(server.sent) == 6)
     assert [event.get("text") for event in server.sent] == ["0", "1", "2", "3", "4", None]
 
@@ -64,10 +66,36 @@ async def test_a_client_that_has_gone() -> None:
         raise ConnectionResetError
 
     socket = Socket(send, SOMEBODY)
-    await socket.send_text("1")
+    socket.send_text("1")
     await asyncio.sleep(0)
-    await socket.send_text("2")
+    socket.send_text("2")
     socket.gone()
+
+
+class Transport:
+    """As much of Twisted's as is looked at; `takes`: the bytes that the kernel has room for."""
+
+    TLS = False
+
+    def __init__(self) -> None:
+        self.dataBuffer = b""
+        self.offset = self._tempDataLen = 0
+        self.takes = 1_000_000
+        self.is_lost = False
+        self.sent = self.buffered = b""
+
+    def writeSomeData(self, data: bytes) -> int | Exception:  # noqa: N802 - Twisted's name
+        if self.is_lost:
+            return ConnectionLost()
+        self.sent += data[: self.takes]
+        return min(len(data), self.takes)
+
+    def write(self, data: bytes) -> None:
+        self.buffered += data
+        self._tempDataLen += len(data)
+
+    def unregisterProducer(self) -> None:  # noqa: N802 - Twisted's name
+        """Nobody is registered."""
 
 
 class DaphneLike:
@@ -77,18 +105,17 @@ class DaphneLike:
 
     def __init__(self) -> None:
         self.state = self.STATE_OPEN
-        self.transport = SimpleNamespace(dataBuffer=b"", offset=0, _tempDataLen=0)
-        self.sent: list[Event] = []
+        self.transport = Transport()
+        self.factory = WebSocketServerFactory()
+        self.clean_headers = [(b"host", b"testserver")]
+        self.http_headers = {"host": "testserver"}
         self.code = 0
-
-    async def handle_reply(self, event: Event) -> None:
-        self.sent.append(event)
 
     def sendCloseFrame(self, code: int) -> None:  # noqa: N802 - Autobahn's name
         self.code = code
 
     async def _handle(self, protocol: Any, event: Event) -> None:
-        await self.handle_reply(event)
+        raise AssertionError("passed by")
 
     def socket(self) -> Socket:
         return Socket(functools.partial(self._handle, self), SOMEBODY)
@@ -99,12 +126,63 @@ async def test_daphnes_buffer_is_looked_at() -> None:
     socket = server.socket()
     server.transport.dataBuffer, server.transport.offset = b"x" * BACKLOG_BYTES, 10
     server.transport._tempDataLen = 10
-    await socket.send_text("1")
-    assert (len(server.sent), server.code) == (1, 0)
-    server.transport._tempDataLen = 11
-    await socket.send_text("2")
-    assert (len(server.sent), server.code) == (1, CloseCode.TOO_SLOW)
+    socket.send_text("1")
+    assert (server.transport.buffered, server.code) == (b"\x81\x011", 0)
+    assert not server.transport.sent  # behind what waits
+    socket.send_text("2")
+    assert (server.transport.buffered, server.code) == (b"\x81\x011", CloseCode.TOO_SLOW)
     assert socket.is_closed
+
+
+async def test_the_kernel_takes_what_it_can_and_the_transport_the_rest() -> None:
+    server = DaphneLike()
+    socket = server.socket()
+    socket.send_text("one")
+    assert (server.transport.sent, server.transport.buffered) == (b"\x81\x03one", b"")
+    server.transport.takes = 3
+    socket.send_text("two")
+    socket.send_text("three")
+    assert server.transport.sent == b"\x81\x03one" + b"\x81\x03t"
+    assert server.transport.buffered == b"wo" + b"\x81\x05three"
+
+
+async def test_a_lost_connection_is_left_to_the_reactor() -> None:
+    server = DaphneLike()
+    socket = server.socket()
+    server.transport.is_lost = True
+    socket.send_text("1")
+    assert server.transport.buffered == b"\x81\x011"
+    server.state = 0
+    socket.send_text("2")
+    assert server.transport.buffered == b"\x81\x011"
+
+
+async def test_a_frame_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    servers = [DaphneLike() for _ in range(3)]
+    frame = Frame("é" * 100)
+    for server in servers:
+        server.socket().push(frame)
+        monkeypatch.setattr(WebSocketServerFactory, "prepareMessage", None)
+    assert {server.transport.sent for server in servers} == {b"\x81\x7e\x00\xc8" + "é".encode() * 100}
+
+
+async def test_tls_is_not_passed_by() -> None:
+    server = DaphneLike()
+    server.transport.TLS = True
+    wrapped = DaphneLike()
+    wrapped.transport = Wrapper(wrapped.transport)  # type: ignore[assignment]
+    for each in (server, wrapped):
+        assert isinstance(each.socket()._outbox, QueuedOutbox)
+
+
+class Wrapper:
+    """As Twisted wraps a transport for TLS: it answers for what it wraps."""
+
+    def __init__(self, wrapped: Transport) -> None:
+        self.wrapped = wrapped
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.wrapped, name)
 
 
 async def test_catching_up_waits_for_room_and_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
