@@ -106,7 +106,7 @@ class DaphneLike:
     def __init__(self) -> None:
         self.state = self.STATE_OPEN
         self.transport = Transport()
-        self.factory = WebSocketServerFactory()
+        self.factory = WebSocketServerFactory()  # type: ignore[no-untyped-call]
         self.clean_headers = [(b"host", b"testserver")]
         self.http_headers = {"host": "testserver"}
         self.code = 0
