@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
@@ -18,20 +19,16 @@ from bench.compose_proof.traveller import served_by
 Request = tuple[str, str, object]  # method, path, body
 
 
-class Steady:
-    """Clients at work within a `with`, each in a thread of its own. An outcome that does not begin
-    with 1 or 2 is a failure."""
+class Clients(ABC):
+    """At work within a `with`, each in a thread of its own; its end waits for what they have begun."""
 
-    def __init__(self, clients: int) -> None:
-        self.outcomes: Counter[str] = Counter()
-        self.slowest = 0.0
-        self.clients = clients
+    def __init__(self, count: int) -> None:
         self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._work) for _ in range(clients)]
+        self._threads = [threading.Thread(target=self._work) for _ in range(count)]
 
+    @abstractmethod
     def _work(self) -> None:
         """One client, until `_over` is set."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -44,6 +41,16 @@ class Steady:
         self._over.set()
         for thread in self._threads:
             thread.join()
+
+
+class Steady(Clients):
+    """Clients that count their outcomes. One that does not begin with 1 or 2 is a failure."""
+
+    def __init__(self, clients: int) -> None:
+        super().__init__(clients)
+        self.outcomes: Counter[str] = Counter()
+        self.slowest = 0.0
+        self.clients = clients
 
     @property
     def failures(self) -> dict[str, int]:

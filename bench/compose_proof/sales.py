@@ -7,11 +7,10 @@ import threading
 import time
 import uuid
 from collections import Counter
-from types import TracebackType
-from typing import Self
 
 import httpx
 
+from bench.compose_proof.load import Clients
 from bench.compose_proof.stack import ADDRESS
 from bench.compose_proof.traveller import Traveller
 
@@ -19,14 +18,15 @@ CLIENTS, PAUSE, RETRY = 4, 0.02, 0.25  # seconds
 PATIENCE = 120.0
 
 
-class Sales:
-    """A steady load within a `with`, whose end waits for every sale that is begun.
+class Sales(Clients):
+    """A steady load of sales, each asked for until it is told.
 
     `acknowledged` has the booking of each key that was answered 201, `unanswered` what came instead before a
     key was tried again, `untold` the keys that never were.
     """
 
     def __init__(self, traveller: Traveller, flights: list[str]) -> None:
+        super().__init__(CLIENTS)
         self.acknowledged: dict[str, str] = {}
         self.unanswered: Counter[str] = Counter()
         self.untold: list[str] = []
@@ -35,20 +35,7 @@ class Sales:
         self._moments: list[float] = []
         self._headers = {"Authorization": traveller.http.headers["Authorization"]}
         self._user_id, self._flights = traveller.user_id, itertools.cycle(flights)
-        self._lock, self._over = threading.Lock(), threading.Event()
-        self._threads = [threading.Thread(target=self._sell) for _ in range(CLIENTS)]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
+        self._lock = threading.Lock()
 
     def wait_for(self, more: int, seconds: float = PATIENCE) -> float:
         """Until so many more are acknowledged; how long the first of them took, in seconds."""
@@ -58,7 +45,7 @@ class Sales:
             time.sleep(0.02)
         return self._moments[before] - began
 
-    def _sell(self) -> None:
+    def _work(self) -> None:
         with httpx.Client(base_url=f"http://{ADDRESS}", timeout=30, headers=self._headers) as client:
             while not self._over.wait(PAUSE):
                 with self._lock:

@@ -87,8 +87,15 @@ class Servers:
 
     def start_server(self, number: int) -> None:
         port = self.ports[number]
-        self._spawn(f"server-{number}", "-m", "bench.updates.entry", "serve", str(port))
-        eventually(lambda: self._is_up(f"server-{number}", port), seconds=60)
+        self._serve(f"server-{number}", port, "-m", "bench.updates.entry", "serve", str(port))
+
+    def _serve(self, name: str, port: int, *arguments: str) -> None:
+        """Starts what listens on `port`, and waits until it does. A port that is another's is refused: the
+        followers would dial that."""
+        if _listens(port):
+            raise RuntimeError(f"Port {port} is taken: choose another by --port.")
+        self._spawn(name, *arguments)
+        eventually(lambda: self._is_up(name, port), seconds=60)
 
     def _is_up(self, name: str, port: int) -> bool:
         if self._running[name].poll() is not None:
@@ -123,14 +130,12 @@ class Servers:
 
     def start_raw(self, port: int) -> None:
         """The broadcast server that the product's fan-out is measured against."""
-        self._spawn("raw", "-m", "bench.updates.raw", str(port))
-        eventually(lambda: self._is_up("raw", port), seconds=60)
+        self._serve("raw", port, "-m", "bench.updates.raw", str(port))
 
     def start_gunicorn(self, port: int) -> None:
         """The same application on gunicorn's own ASGI worker."""
         options = ["-k", "asgi", "--workers", "1", "--worker-connections", "20000", "-b", f"127.0.0.1:{port}"]
-        self._spawn("gunicorn", "-m", "gunicorn", *options, "flightbook.asgi:application")
-        eventually(lambda: self._is_up("gunicorn", port), seconds=60)
+        self._serve("gunicorn", port, "-m", "gunicorn", *options, "flightbook.asgi:application")
 
     def memory(self, name: str) -> int:
         """Resident bytes of a process and of its children."""

@@ -67,9 +67,11 @@ async def test_a_client_that_has_gone() -> None:
 
     socket = Socket(send, SOMEBODY)
     socket.send_text("1")
-    await asyncio.sleep(0)
+    await until(lambda: socket._outbox._writer is None)  # type: ignore[attr-defined]  # it is a QueuedOutbox
     socket.send_text("2")
     socket.gone()
+    assert socket.is_closed
+    assert socket._outbox.waiting() == 0
 
 
 class Transport:
