@@ -7,7 +7,7 @@
 - Autobahn's `sendClose` refuses 1012, which the registry has for "service restart".
 - It drops the connection on a frame over its limit, without a close frame; the contract's code is 4413.
 - At SIGTERM it cancels the applications and stops, and where a request had just ended not even all of them.
-  `before_shutdown` hangs our farewell in front of the reactor's stop.
+  It listens to the last. `before_shutdown` ends that, and hangs our farewell in front of the reactor's stop.
 """
 
 from __future__ import annotations
@@ -101,12 +101,26 @@ def connection_of(send: object, *, code_for_large_frames: int) -> Connection | N
 
 
 def before_shutdown(farewell: Callable[[], Awaitable[None]]) -> None:
-    """Runs `farewell` before the reactor stops and makes it wait; does nothing under another server."""
+    """Runs `farewell` before the reactor stops and makes it wait; does nothing under another server.
+
+    From then on nobody is let in: who was sent elsewhere might come back here, and be sent away again.
+    """
     reactor: Any = sys.modules.get("twisted.internet.reactor")
     if reactor is None or not reactor.running:
         return
     from twisted.internet.defer import Deferred  # noqa: PLC0415 - a process without daphne never loads it
 
-    reactor.addSystemEventTrigger(
-        "before", "shutdown", lambda: Deferred.fromFuture(asyncio.ensure_future(farewell()))
-    )
+    def stop() -> Any:
+        _stop_listening(reactor)
+        return Deferred.fromFuture(asyncio.ensure_future(farewell()))
+
+    reactor.addSystemEventTrigger("before", "shutdown", stop)
+
+
+def _stop_listening(reactor: Any) -> None:
+    """The kernel refuses who dials, so that a gateway tries another replica at once."""
+    from twisted.internet.interfaces import IListeningPort  # noqa: PLC0415 - as above
+
+    for reader in reactor.getReaders():
+        if IListeningPort.providedBy(reader):
+            reader.stopListening()

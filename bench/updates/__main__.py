@@ -222,6 +222,7 @@ def tell(proof: Proof, verdict: Verdict, drops: int) -> None:
             ", ".join(f"{delays[int(len(delays) * part)]:.3f} s" for part in (0.5, 0.99, 0.99999)),
         ),
         ("after Redis was back, all heard of what it missed", f"{max(verdict.caught_up):.1f} s at most"),
+        ("sockets opened after it was back, from then on", f"{max(verdict.returned):.1f} s at most"),
         ("after Redis was back, the median under a second", f"within {max(verdict.quick_again):.0f} s"),
     ]
     for name, value in rows:

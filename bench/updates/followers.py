@@ -47,15 +47,18 @@ class Record:
     flight: array[int] = field(default_factory=lambda: array("i"))
     sequence: array[int] = field(default_factory=lambda: array("i"))
     arrival: array[float] = field(default_factory=lambda: array("d"))
+    opened: array[float] = field(default_factory=lambda: array("d"))
     resets: int = 0
     problems: list[str] = field(default_factory=list)
     closes: dict[int, int] = field(default_factory=dict)
 
-    def add(self, follower: int, flight: int, sequence: int) -> None:
+    def add(self, follower: int, flight: int, sequence: int, *, opened: float) -> None:
+        """`opened`: when the socket was that brought it."""
         self.follower.append(follower)
         self.flight.append(flight)
         self.sequence.append(sequence)
         self.arrival.append(time.time())
+        self.opened.append(opened)
 
 
 _decode = msgspec.json.Decoder(Update).decode
@@ -71,6 +74,7 @@ class Follower:
         self._ports = settings["ports"]
         self._position: dict[int, tuple[int, str] | None] = dict.fromkeys(settings["follows"][str(number)])
         self._socket: WebSocket | None = None
+        self._opened = 0.0
         self._span = _FIRST_SPAN
         self._closed = asyncio.Event()
 
@@ -94,7 +98,7 @@ class Follower:
         return WebSocket(PATH, self._headers, on_open=self._open, on_text=self._text, on_close=self._close)
 
     def _open(self, socket: WebSocket) -> None:
-        self._socket = socket
+        self._socket, self._opened = socket, time.time()
         for flight in self._position:
             self._ask(flight)
 
@@ -115,7 +119,7 @@ class Follower:
             return
         self._span = _FIRST_SPAN
         self._record.resets += update.reset
-        self._record.add(self._number, flight, update.sequence)
+        self._record.add(self._number, flight, update.sequence, opened=self._opened)
         known = self._position[flight]
         if known is None or update.sequence > known[0]:
             self._position[flight] = (update.sequence, update.log)
@@ -152,6 +156,7 @@ async def follow(settings: dict[str, Any], result: Path) -> None:
                 "flight": record.flight.tobytes(),
                 "sequence": record.sequence.tobytes(),
                 "arrival": record.arrival.tobytes(),
+                "opened": record.opened.tobytes(),
                 "resets": record.resets,
                 "problems": record.problems,
                 "closes": record.closes,

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import psycopg2
@@ -15,7 +16,7 @@ import psycopg2
 _LATE = 1.0
 _EXAMPLES = 5
 _WINDOW = 8.0  # ends before the next fault
-_COLUMNS = {"follower": "i", "flight": "i", "sequence": "i", "arrival": "d"}
+_COLUMNS = {"follower": "i", "flight": "i", "sequence": "i", "arrival": "d", "opened": "d"}
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,14 @@ class Death:
     killed: float
     restarted: float
     last_of: int
+
+
+class Delivery(NamedTuple):
+    """An update at one follower: when it was recorded, when it came, since when its socket had been open."""
+
+    recorded: float
+    arrival: float
+    opened: float
 
 
 @dataclass
@@ -40,6 +49,7 @@ class Verdict:
     delays: list[float] = field(default_factory=list)
     examples: list[str] = field(default_factory=list)
     caught_up: list[float] = field(default_factory=list)
+    returned: list[float] = field(default_factory=list)
     quick_again: list[float] = field(default_factory=list)
 
     @property
@@ -70,7 +80,7 @@ def judge(
     results: Sequence[Path], follows: Mapping[str, Sequence[int]], log: Log, deaths: Sequence[Death]
 ) -> Verdict:
     verdict = Verdict()
-    deliveries: list[tuple[float, float]] = []
+    deliveries: list[Delivery] = []
     heard: dict[tuple[int, int], int] = {}
     for path in results:
         _read(path, verdict, heard, deliveries, log)
@@ -81,7 +91,7 @@ def judge(
             if last < expected:
                 verdict.lost += expected - last
                 verdict.note(f"follower {number} of FL{flight} ends at {last}, the log at {expected}")
-    verdict.delays = sorted(arrival - recorded for recorded, arrival in deliveries)
+    verdict.delays = sorted(each.arrival - each.recorded for each in deliveries)
     for death in deaths:
         _recovery(death, deliveries, verdict)
     return verdict
@@ -91,7 +101,7 @@ def _read(
     path: Path,
     verdict: Verdict,
     heard: dict[tuple[int, int], int],
-    deliveries: list[tuple[float, float]],
+    deliveries: list[Delivery],
     log: Log,
 ) -> None:
     found = msgspec.msgpack.decode(path.read_bytes())
@@ -100,13 +110,13 @@ def _read(
     verdict.problems += found["problems"]
     for code, count in found["closes"].items():
         verdict.closes[code] += count
-    for follower, flight, sequence, arrival in zip(*columns, strict=True):
+    for follower, flight, sequence, arrival, opened in zip(*columns, strict=True):
         key = (int(follower), int(flight))
         last = heard.get(key)
         if last is not None:  # what comes first is the state, not an update
             verdict.delivered += 1
             _compare(verdict, key, last, int(sequence))
-            deliveries.append((log[key[1]][int(sequence)], arrival))
+            deliveries.append(Delivery(log[key[1]][int(sequence)], arrival, opened))
         heard[key] = max(int(sequence), last if last is not None else -1)
 
 
@@ -123,15 +133,22 @@ def _compare(verdict: Verdict, key: tuple[int, int], last: int, sequence: int) -
         verdict.disordered += 1
 
 
-def _recovery(death: Death, deliveries: Sequence[tuple[float, float]], verdict: Verdict) -> None:
-    """Until what was recorded before the restart was heard; until the median is under a second again."""
+def _recovery(death: Death, deliveries: Sequence[Delivery], verdict: Verdict) -> None:
+    """Until what was recorded before the restart was heard; until the median is under a second again.
+
+    A follower whose server a fault had taken waits by its own back-off before it dials again: what it heard
+    counts from when its socket was open, and apart from the sockets that were open all the time.
+    """
     behind = [
-        arrival for recorded, arrival in deliveries if death.killed - 2 < recorded < death.restarted < arrival
+        each for each in deliveries if death.killed - 2 < each.recorded < death.restarted < each.arrival
     ]
-    verdict.caught_up.append(max(behind, default=death.restarted) - death.restarted)
+    stayed = [each.arrival - death.restarted for each in behind if each.opened <= death.restarted]
+    returned = [each.arrival - each.opened for each in behind if each.opened > death.restarted]
+    verdict.caught_up.append(max(stayed, default=0.0))
+    verdict.returned.append(max(returned, default=0.0))
     by_second: dict[int, list[float]] = defaultdict(list)
-    for recorded, arrival in deliveries:
-        if 0 <= recorded - death.restarted < _WINDOW:
-            by_second[int(recorded - death.restarted)].append(arrival - recorded)
+    for each in deliveries:
+        if 0 <= each.recorded - death.restarted < _WINDOW:
+            by_second[int(each.recorded - death.restarted)].append(each.arrival - each.recorded)
     slow = [second for second, delays in by_second.items() if statistics.median(delays) >= _LATE]
     verdict.quick_again.append(max(slow) + 1.0 if slow else 0.0)

@@ -50,6 +50,10 @@ class Process:
     def tell(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
+    @property
+    def runs(self) -> bool:
+        return self._process.poll() is None
+
     def ends(self, seconds: float = 15) -> int:
         """Waits for its end; the exit code."""
         return self._process.wait(seconds)

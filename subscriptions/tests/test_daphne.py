@@ -57,6 +57,16 @@ def dial(daphne: Daphne, token: str, **options: Any) -> Any:
     return connect(daphne.address, additional_headers={"Authorization": f"Bearer {token}"}, **options)
 
 
+def opening(token: str) -> bytes:
+    """A handshake by hand, for a client that then keeps to nothing."""
+    fields = (
+        "GET /ws/flight-updates HTTP/1.1", "Host: 127.0.0.1", "Upgrade: websocket", "Connection: Upgrade",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13",
+        f"Authorization: Bearer {token}",
+    )  # fmt: skip
+    return "\r\n".join((*fields, "", "")).encode()
+
+
 async def say(socket: ClientConnection, **message: Any) -> None:
     await socket.send(json.dumps(message))
 
@@ -144,6 +154,20 @@ async def test_a_stop_tells_every_client_to_come_back(daphne: Daphne) -> None:
     daphne.tell(signal.SIGTERM)
     assert await asyncio.gather(*(close_code(socket) for socket in sockets)) == [1012] * 20
     await asyncio.to_thread(daphne.ends)
+
+
+async def test_a_server_that_says_farewell_lets_nobody_in(daphne: Daphne) -> None:
+    _, token, _ = await off_loop(somebody)
+    reader, writer = await asyncio.open_connection("127.0.0.1", daphne.port)
+    writer.write(opening(token))  # and no word after that: the farewell has to wait for this client
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
+    daphne.tell(signal.SIGTERM)
+    assert (await reader.readexactly(4))[2:] == (1012).to_bytes(2)
+    with pytest.raises(ConnectionRefusedError):
+        await connect(daphne.address)
+    assert daphne.runs  # still at its farewell: that was not the end of the process
+    writer.close()
+    assert await asyncio.to_thread(daphne.ends) == 0
 
 
 async def test_who_never_reads_is_cut_off_and_others_are_not(daphne: Daphne, valkey: Valkey) -> None:
