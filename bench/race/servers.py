@@ -39,6 +39,7 @@ class KillablePostgreSQL(PostgreSQL):
     def kill_and_restart(self) -> float:
         """kill -9 of the postmaster and all its children; seconds until it answers again, recovered."""
         assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)  # so that it has no more children than these
         family = [self._process.pid, *children(self._process.pid)]
         began = time.monotonic()
         for pid in family:
@@ -244,4 +245,9 @@ def children(pid: int) -> list[int]:
 
 
 def _is_alive(pid: int) -> bool:
-    return bool(processes.command_line(pid))
+    """Until it is a zombie: before that it may still have the shared memory that a successor finds in use."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
