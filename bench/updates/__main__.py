@@ -256,7 +256,9 @@ def main() -> int:
         sys.stdout.write("The control found losses.\n" if verdict.lost else "THE CONTROL FOUND NOTHING.\n")
         return 0 if verdict.lost else 1
     sys.stdout.write("Nothing was lost.\n" if verdict.is_clean else "NOT CLEAN.\n")
-    return 0 if verdict.is_clean else 1
+    if not verdict.is_in_time:
+        sys.stdout.write("NOT IN TIME" + (", which the short form only says.\n" if options.short else ".\n"))
+    return 0 if verdict.is_clean and (options.short or verdict.is_in_time) else 1
 
 
 if __name__ == "__main__":

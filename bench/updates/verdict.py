@@ -14,6 +14,7 @@ import msgspec
 import psycopg2
 
 _LATE = 1.0
+_RECOVERED = 5.0
 _EXAMPLES = 5
 _WINDOW = 8.0  # ends before the next fault
 _COLUMNS = {"follower": "i", "flight": "i", "sequence": "i", "arrival": "d", "opened": "d"}
@@ -55,6 +56,12 @@ class Verdict:
     @property
     def is_clean(self) -> bool:
         return not (self.lost or self.doubled or self.disordered or self.resets)
+
+    @property
+    def is_in_time(self) -> bool:
+        """What the product promises, on a machine that does nothing else."""
+        median = self.delays[len(self.delays) // 2]
+        return median < _LATE and max(self.caught_up + self.returned) <= _RECOVERED
 
     def note(self, example: str) -> None:
         if len(self.examples) < _EXAMPLES:
