@@ -14,11 +14,13 @@ from flightbook.errors import NotFound, TokenInvalid
 from flightbook.statements import Statement, run
 
 # A live session is what `Session.objects.live` says.
-_USER = """
-SELECT {} FROM accounts_session session JOIN accounts_user person ON person.id = session.user_id
+_COLUMNS = [field.attname for field in User._meta.concrete_fields]
+_USER = f"""
+SELECT {", ".join(f"person.{name}" for name in _COLUMNS)}
+  FROM accounts_session session JOIN accounts_user person ON person.id = session.user_id
  WHERE session.sid = %s AND session.ended_at IS NULL AND session.expires_at > statement_timestamp()
    AND person.is_active
-"""
+"""  # noqa: S608 - made of constants
 
 
 class Actor(Protocol):
@@ -84,9 +86,8 @@ def user_of_token(token: str) -> tuple[User, SessionHandle]:
         TokenInvalid: the token is not valid, or its session is over, or its user disabled.
     """
     claims = read_access_token(token)
-    columns = [field.attname for field in User._meta.concrete_fields]
-    rows = run([Statement(_USER.format(", ".join(f"person.{name}" for name in columns)), (claims.sid,))])
-    user = User.from_db(connection.alias, columns, rows[0]) if rows else None
+    rows = run([Statement(_USER, (claims.sid,))])
+    user = User.from_db(connection.alias, _COLUMNS, rows[0]) if rows else None
     if user is None or user.public_id != claims.user_public_id:
         raise TokenInvalid
     return user, SessionHandle(sid=claims.sid, user_pk=user.pk, user_public_id=user.public_id)

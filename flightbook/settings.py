@@ -226,6 +226,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["flightbook.http.throttling.MinuteThrottle"],
     "DEFAULT_PARSER_CLASSES": ["flightbook.http.json.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["flightbook.http.json.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "flightbook.http.json.Negotiation",
     "DEFAULT_SCHEMA_CLASS": "flightbook.http.schema.ApiSchema",
     "EXCEPTION_HANDLER": "flightbook.http.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,

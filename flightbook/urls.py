@@ -6,10 +6,10 @@ from django.contrib import admin
 from django.urls import include, path
 
 urlpatterns = [
-    path("", include("accounts.urls")),
+    path("", include("bookings.urls")),  # first, since all are compared until one fits
     path("", include("flights.urls")),
     path("", include("subscriptions.urls")),
-    path("", include("bookings.urls")),
+    path("", include("accounts.urls")),
     path("", include("flightbook.site_urls")),
     path("admin/", admin.site.urls),
 ]

@@ -86,9 +86,8 @@ def write_sale(
     view = _view(quote, tickets, payment_method=payment_method, is_paid=payment is not None, due_by=due_by)
     writes = [
         *promise.keeping(view),
-        sale_rows.booking_row(view, is_paid=payment is not None),
+        sale_rows.new_rows(view, quote, tickets, is_paid=payment is not None),
         *([] if payment is None else _payment(payment, promise)),
-        *sale_rows.detail_rows(quote, tickets),
         following(
             user_pk=quote.holder.pk,
             flight_pks=[segment.flight.pk for segment in quote.segments],

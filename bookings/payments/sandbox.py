@@ -25,11 +25,12 @@ NO_ANSWER, NO_ANSWER_CHARGED = "tok_no_answer", "tok_no_answer_charged"
 CAPTURE_REFUSED = "tok_capture_refused"
 _GOOD = ("", SUCCESS, NO_ANSWER_CHARGED, CAPTURE_REFUSED)
 State = SandboxPayment.State
+# The row that is there stays as it is; to touch it is to be told of it.
 _ADD = """
-INSERT INTO bookings_sandboxpayment (key, token, amount, currency, state, refunded)
-VALUES (%s, %s, %s, %s, %s, 0) ON CONFLICT (key) DO NOTHING
+INSERT INTO bookings_sandboxpayment AS known (key, token, amount, currency, state, refunded)
+VALUES (%s, %s, %s, %s, %s, 0) ON CONFLICT (key) DO UPDATE SET state = known.state
+RETURNING state
 """
-_STATE = "SELECT state FROM bookings_sandboxpayment WHERE key = %s"
 
 
 class SandboxGateway(Gateway):
@@ -40,7 +41,7 @@ class SandboxGateway(Gateway):
             raise GatewaySilent("The sandbox was told not to answer.")
         state = State.AUTHORISED if payment.token in _GOOD else State.DECLINED
         new = (payment.key, payment.token, payment.amount, payment.currency, state)
-        ((known,),) = _at_once(Statement(_ADD, new), Statement(_STATE, (payment.key,)))
+        ((known,),) = _at_once(Statement(_ADD, new))
         if payment.token == NO_ANSWER_CHARGED:
             raise GatewaySilent("The sandbox was told to lose its answer.")
         return _verdict(payment.key, known)
@@ -83,13 +84,12 @@ class SandboxGateway(Gateway):
         return Approved(f"sandbox-refund-{refund_key}")
 
 
-def _at_once(*statements: Statement) -> list[tuple[str, ...]]:
-    """`_own_transaction` of these statements, in one message."""
-    timeout = Statement(f"SET LOCAL statement_timeout = {settings.PAYMENT_TIMEOUT_SECONDS * 1000:d}")
+def _at_once(statement: Statement) -> list[tuple[str, ...]]:
+    """`_own_transaction` of this statement alone, by the connection's own timeouts."""
     try:
         # Django refuses the inner one, where there is an outer one of ours.
         with transaction.atomic(durable=True) if connection.in_atomic_block else nullcontext():
-            return run([timeout, *statements])
+            return run([statement])
     except OperationalError as error:
         raise GatewaySilent("The sandbox's book did not open.") from error
 

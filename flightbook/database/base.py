@@ -20,6 +20,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """
 
     prepared: dict[str, str] | None = None
+    health_check_done: bool
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         self.prepared = {} if settings.DATABASE_PREPARE else None
@@ -34,7 +35,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 cursor.execute("SET plan_cache_mode = force_generic_plan")
 
     def close_if_health_check_failed(self) -> None:
-        if self.connection is not None and not self.connection.closed and _is_quiet(self.connection.fileno()):
+        is_due = self.connection is not None and not self.health_check_done and not self.connection.closed
+        if is_due and _is_quiet(self.connection.fileno()):
             self.health_check_done = True
         super().close_if_health_check_failed()
 

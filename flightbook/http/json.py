@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import IO, Any
 
 import msgspec
 from rest_framework.exceptions import ParseError
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
 
 _DEPTH = 32
 _DIGITS = 40
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _EXPONENT = 400  # a double's own are within 324
 _encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
 
@@ -93,7 +97,7 @@ def _check(value: Any, depth: int) -> None:
     if depth > _DEPTH:
         raise ParseError("The body is nested too deeply.")
     if isinstance(value, str):
-        if any("\ud800" <= character <= "\udfff" for character in value):
+        if _SURROGATE.search(value):
             raise ParseError("A string has an unpaired surrogate.")
     elif isinstance(value, Mapping):
         for key, inner in value.items():
@@ -126,3 +130,16 @@ class JSONRenderer(BaseRenderer):
         self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None
     ) -> bytes:
         return b"" if data is None else encode(data)
+
+
+class Negotiation(DefaultContentNegotiation):
+    """DRF's own; what nearly all clients send is not taken apart for it."""
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        first = next(iter(renderers))
+        if request.META.get("HTTP_ACCEPT", "*/*") in ("*/*", first.media_type):
+            return first, first.media_type
+        found: tuple[BaseRenderer, str] = super().select_renderer(request, renderers, format_suffix)
+        return found
