@@ -85,6 +85,13 @@ def write_problem(client: socket.socket, status: int, reason: str, _message: str
 util.write_error = write_problem
 
 
+def post_fork(server: object, worker: Worker) -> None:
+    """gunicorn's hook: a thread that exports spans would not live through the fork."""
+    from flightbook import tracing  # noqa: PLC0415 - with the settings, which only the application needs
+
+    tracing.begin()
+
+
 def child_exit(server: object, worker: Worker) -> None:
     """gunicorn's hook: what a worker was measuring at its end is over; what it counted stays counted."""
     # Not imported above: when it is, it looks whether the directory is named.

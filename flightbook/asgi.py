@@ -13,6 +13,7 @@ _django = get_asgi_application()  # before what follows: it sets the apps up
 
 from django.conf import settings  # noqa: E402
 
+from flightbook import tracing  # noqa: E402
 from flightbook.http.concurrency import ConcurrencyLimit, Receive, Scope, Send  # noqa: E402
 from subscriptions.routing import websocket_application  # noqa: E402
 
@@ -27,6 +28,7 @@ _router: Any = ProtocolTypeRouter(  # type: ignore[no-untyped-call]
         "websocket": websocket_application,
     }
 )
+tracing.begin()
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import re
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,8 +30,10 @@ FIELDS = {
     "status": "status",
     "seconds": "seconds",
     "bytes": "bytes",
+    "trace_id": "traceId",
 }
 _LONGEST, _LONGEST_REASON, _MOST_FRAMES = 4000, 300, 40
+REMIND_SECONDS = 60.0
 _about: ContextVar[dict[str, str] | None] = ContextVar("about", default=None)
 
 _QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|`[^`\n]*`|(?<==)\([^()\n]*\)")
@@ -124,3 +127,19 @@ def _message(record: logging.LogRecord) -> str:
     if isinstance(arguments, tuple):
         arguments = tuple(reason(one) if isinstance(one, BaseException) else one for one in arguments)
     return text % arguments if arguments else text
+
+
+class OncePerMinute(logging.Filter):
+    """For a library's logger that prints a traceback a second while its server is away: one line a minute."""
+
+    _told = -REMIND_SECONDS
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now = time.monotonic()
+        if now - self._told < REMIND_SECONDS:
+            return False
+        self._told = now
+        if record.exc_info:
+            record.msg, record.args = f"{record.getMessage()}: {record.exc_info[1]}", None
+            record.exc_info = None
+        return True

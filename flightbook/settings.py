@@ -296,4 +296,10 @@ LOGGING = {
     },
 }
 
+# --- Traces: where spans go, if anywhere. OpenTelemetry reads its other variables itself ----------------------
+TRACES_ENDPOINT = env.text("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
+if TRACES_ENDPOINT and not TRACES_ENDPOINT.startswith(("https://", "http://")):
+    env.refuse("OTEL_EXPORTER_OTLP_ENDPOINT does not begin with https:// or http://.")
+env.choice("OTEL_EXPORTER_OTLP_PROTOCOL", ("http/protobuf",), default="http/protobuf")
+
 env.check()

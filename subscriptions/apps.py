@@ -4,7 +4,7 @@ import logging
 
 from django.apps import AppConfig
 
-from subscriptions.outages import OncePerMinute
+from flightbook.logs import OncePerMinute
 
 
 class SubscriptionsConfig(AppConfig):

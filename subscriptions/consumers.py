@@ -7,13 +7,14 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
 from accounts.public import SessionHandle
-from flightbook import logs
+from flightbook import logs, tracing
 from flightbook.errors import (
     Forbidden,
     InternalError,
@@ -77,19 +78,30 @@ class FlightUpdatesConsumer:
             await self._clean_up()
 
     async def _connects(self) -> bool:
-        """Refused before it is accepted, a client sees HTTP 403."""
         await self._receive()
+        headers = {"traceparent": header(self._scope, b"traceparent") or ""}
+        # Not around what follows, as below.
+        with tracing.handshake("ws/flight-updates", headers):
+            session = await self._handshake()
+        if session is None:
+            return False
+        self._admit(Socket(self._send, session))
+        return True
+
+    async def _handshake(self) -> SessionHandle | None:
+        """Whose the socket is. Refused before it is accepted, a client sees HTTP 403: None."""
         try:
             session = await authenticate(self._scope)
         except (Forbidden, NotAuthenticated, TokenInvalid):
+            tracing.answered(HTTPStatus.FORBIDDEN)
             await self._send({"type": "websocket.close"})
-            return False
+            return None
         except (OperationalError, InterfaceError) as error:
             logger.info("no socket while the database is away: %s", error)
             session = _NOBODY
+        tracing.answered(HTTPStatus.SWITCHING_PROTOCOLS)
         await self._send({"type": "websocket.accept"})
-        self._admit(Socket(self._send, session))
-        return True
+        return session
 
     def _admit(self, socket: Socket) -> None:
         if socket.session is _NOBODY or self.hub.is_closing:

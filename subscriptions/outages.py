@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import time
 
+from flightbook.logs import REMIND_SECONDS
+
 logger = logging.getLogger(__name__)
-REMIND_SECONDS = 60.0
 
 
 class Outage:
@@ -38,19 +39,3 @@ class Outage:
         if self._since is not None:
             logger.warning("%s is back after %.1f s", self._name, time.monotonic() - self._since)
             self._since = None
-
-
-class OncePerMinute(logging.Filter):
-    """For a library's logger that prints a traceback a second while Redis is away: one line a minute."""
-
-    _told = -REMIND_SECONDS
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        now = time.monotonic()
-        if now - self._told < REMIND_SECONDS:
-            return False
-        self._told = now
-        if record.exc_info:
-            record.msg, record.args = f"{record.getMessage()}: {record.exc_info[1]}", None
-            record.exc_info = None
-        return True

@@ -20,7 +20,7 @@ from channels.layers import get_channel_layer
 from django.db import InterfaceError, OperationalError, connections
 from redis.exceptions import RedisError
 
-from flightbook import instruments
+from flightbook import instruments, tracing
 from flights import public as flights
 from subscriptions.doorbell import Doorbell
 from subscriptions.messages import EncodedUpdate, encode_updates, group_name, to_layer
@@ -96,14 +96,18 @@ class Relay:
             LayerAway: the layer failed; what was published is kept as done, the leases are given back.
         """
         work = await self._thread.run(take_work, BATCH)
+        if work:
+            with tracing.span("publish updates", flights=len(work)):
+                await self._publish_and_keep(work)
+        return len(work)
+
+    async def _publish_and_keep(self, work: Sequence[Work]) -> None:
         done: dict[int, int] = {}
         try:
             for item in work:
                 await self._publish_all(item, done)
         finally:  # also when it is cancelled: nobody should wait for our leases to run out
-            if work:
-                await self._keep(work, done)
-        return len(work)
+            await self._keep(work, done)
 
     async def _keep(self, work: Sequence[Work], done: dict[int, int]) -> None:
         """Advances the feeds, to the end even where the relay is being stopped."""

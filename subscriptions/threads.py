@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import ParamSpec, TypeVar
 
 from django.db import InterfaceError, OperationalError, connections
@@ -26,9 +27,9 @@ class DatabaseThreads(ThreadPoolExecutor):
         super().__init__(count, name)
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Runs `call` in one of the threads."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self, lambda: _guarded(lambda: call(*args, **kwargs)))
+        """Runs `call` in one of the threads, in a copy of the caller's context: what logs and spans are about."""
+        loop, context = asyncio.get_running_loop(), copy_context()
+        return await loop.run_in_executor(self, lambda: context.run(_guarded, lambda: call(*args, **kwargs)))
 
 
 def _guarded(call: Callable[[], T]) -> T:

@@ -28,6 +28,7 @@ from bookings.payments import attempts
 from bookings.payments.gateway import AlreadyCaptured, Declined, GatewaySilent, gateway
 from bookings.queries import booking_in_full
 from bookings.states import OPEN_PAYMENTS, UNSOLD_PAYMENTS, State
+from flightbook import tracing
 from flightbook.errors import constraint_name
 from flightbook.statements import run
 
@@ -39,7 +40,8 @@ def settle_payments(*, limit: int = 20) -> int:
     tried again later, at growing intervals."""
     done = 0
     while done < limit and (payment := _lease_payment()) is not None:
-        _settle_payment(payment)
+        with tracing.span("settle payment", **_told(payment)):
+            _settle_payment(payment)
         done += 1
     return done + settle_refunds(limit=limit)
 
@@ -54,6 +56,11 @@ def _lease_payment() -> PaymentAttempt | None:
             payment.lease_until = Now() + lease_time()
             payment.save(update_fields=["lease_token", "lease_until", "tries"])
     return payment
+
+
+def _told(payment: PaymentAttempt) -> dict[str, str]:
+    found = {"state": payment.state, "gateway": payment.gateway}
+    return found | ({"booking_id": payment.booking.public_id} if payment.booking else {})
 
 
 def _settle_payment(payment: PaymentAttempt) -> None:

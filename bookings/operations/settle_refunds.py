@@ -17,6 +17,7 @@ from bookings.models import Refund
 from bookings.payments import attempts
 from bookings.payments.gateway import Declined, GatewaySilent, gateway
 from bookings.states import State
+from flightbook import tracing
 from flightbook.errors import InvalidTransition
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,8 @@ def settle_refunds(*, limit: int) -> int:
     """Asks for at most `limit` refunds that are due; how many. They wait until their payment is captured."""
     done = 0
     while done < limit and (refund := _lease()) is not None:
-        _settle(refund)
+        with tracing.span("make refund", reason=refund.reason, gateway=refund.payment.gateway):
+            _settle(refund)
         done += 1
     return done
 

@@ -12,8 +12,9 @@ from autobahn.twisted.websocket import WebSocketServerFactory
 from twisted.internet.error import ConnectionLost
 
 from accounts.public import SessionHandle
+from flightbook.logs import OncePerMinute
 from subscriptions.daphne_server import Frame
-from subscriptions.outages import OncePerMinute, Outage
+from subscriptions.outages import Outage
 from subscriptions.sockets import BACKLOG_BYTES, CloseCode, Event, QueuedOutbox, Socket
 from subscriptions.tests.factories import until
 

@@ -17,13 +17,16 @@ import logging
 import secrets
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from flightbook import tracing
 from subscriptions.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from subscriptions.types import Outcome, Target
 from subscriptions.webhooks import endpoints
@@ -47,10 +50,22 @@ def deliver_due_webhooks() -> int:
     token = uuid.uuid4()
     targets = _lease(token)
     if targets:
-        with ThreadPoolExecutor(_CALLS, "webhooks") as pool:
-            for target, outcome in zip(targets, pool.map(call, targets), strict=True):
-                _keep(target, outcome, token)
+        with tracing.span("deliver webhooks", calls=len(targets)):
+            _call_all(targets, token)
     return len(targets)
+
+
+def _call_all(targets: Sequence[Target], token: uuid.UUID) -> None:
+    contexts = [copy_context() for _ in targets]  # of logs and spans, which a thread would begin anew
+    with ThreadPoolExecutor(_CALLS, "webhooks") as pool:
+        outcomes = pool.map(lambda context, target: context.run(_call, target), contexts, targets)
+        for target, outcome in zip(targets, outcomes, strict=True):
+            _keep(target, outcome, token)
+
+
+def _call(target: Target) -> Outcome:
+    with tracing.span("call webhook", endpoint=target.endpoint_pk, attempt=target.attempts):
+        return call(target)
 
 
 def wait_after(attempts: int) -> dt.timedelta:

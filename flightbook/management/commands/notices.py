@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from flightbook import instruments
+from flightbook import instruments, tracing
 from flightbook.worker import Stop, notice_tasks, work
 
 logger = logging.getLogger(__name__)
@@ -18,6 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         instruments.serve()
+        tracing.begin()
         with Stop().on_signals() as stop:
             logger.info("notices: started")
             work(notice_tasks(), stop)

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from flightbook import instruments
+from flightbook import instruments, tracing
 from subscriptions.relay import serve
 
 
@@ -17,6 +17,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         instruments.serve()
+        tracing.begin()
         asyncio.run(_until_told())
 
 
