@@ -296,7 +296,7 @@ LOGGING = {
     },
 }
 
-# --- Traces: where spans go, if anywhere. OpenTelemetry reads its other variables itself ----------------------
+# --- Traces: where spans go, if anywhere. OpenTelemetry reads its other variables itself --------------------
 TRACES_ENDPOINT = env.text("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
 if TRACES_ENDPOINT and not TRACES_ENDPOINT.startswith(("https://", "http://")):
     env.refuse("OTEL_EXPORTER_OTLP_ENDPOINT does not begin with https:// or http://.")

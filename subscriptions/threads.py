@@ -27,7 +27,7 @@ class DatabaseThreads(ThreadPoolExecutor):
         super().__init__(count, name)
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Runs `call` in one of the threads, in a copy of the caller's context: what logs and spans are about."""
+        """Runs `call` in one of the threads, in a copy of the context, which logs and spans go by."""
         loop, context = asyncio.get_running_loop(), copy_context()
         return await loop.run_in_executor(self, lambda: context.run(_guarded, lambda: call(*args, **kwargs)))
 

@@ -37,30 +37,57 @@ def eventually(look: Callable[[], T]) -> T:
 
 
 @contextmanager
-def process(*arguments: str, **changes: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`python arguments…` on the tests' database, ended by TERM; it must go of itself, and in peace."""
+def process(*arguments: str, log: Path | None = None, **changes: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`python arguments…` on the tests' database, ended by TERM; it must go of itself, and in peace. What it
+    logs goes to `log`, where there is one."""
     environment = dict(os.environ, DATABASE_URL=database_url(), **changes)
-    running = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment)
-    try:
-        yield running
-        assert running.poll() is None, f"{arguments} has ended before its time"
-        running.terminate()
-        running.wait(PATIENCE)
-    finally:
-        running.kill()
-        running.wait()
+    with ExitStack() as stack:
+        stderr = stack.enter_context(log.open("wb")) if log else None
+        running = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment, stderr=stderr)
+        try:
+            yield running
+            assert running.poll() is None, f"{arguments} has ended before its time"
+            running.terminate()
+            running.wait(PATIENCE)
+        finally:
+            running.kill()
+            running.wait()
+
+
+def free_address() -> str:
+    """``127.0.0.1:port`` where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+@contextmanager
+def served(**changes: str) -> Iterator[str]:
+    """daphne alone; its address once it is ready."""
+    address = free_address()
+    port = address.rpartition(":")[2]
+    with process("-m", "daphne", "-b", "127.0.0.1", "-p", port, "flightbook.asgi:application", **changes):
+        eventually(lambda: _ready(address))
+        yield address
+
+
+@contextmanager
+def gunicorn(log: Path, **changes: str) -> Iterator[str]:
+    """gunicorn as a deployment runs it; its address once it is ready."""
+    address = free_address()
+    settings = ("--config", "docker/gunicorn_settings.py", "--bind", address)
+    metrics = str(log.with_suffix(".metrics"))
+    with process(
+        "-m", "gunicorn", *settings, "flightbook.wsgi", log=log, PROMETHEUS_MULTIPROC_DIR=metrics, **changes
+    ):
+        eventually(lambda: _ready(address))
+        yield address
 
 
 @contextmanager
 def whole_system(**changes: str) -> Iterator[str]:
     """daphne, relay and worker; the address (``127.0.0.1:port``) once it says that it is ready."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    port = address.rpartition(":")[2]
     with ExitStack() as stack:
-        stack.enter_context(
-            process("-m", "daphne", "-b", "127.0.0.1", "-p", port, "flightbook.asgi:application", **changes)
-        )
+        address = stack.enter_context(served(**changes))
         stack.enter_context(process("manage.py", "relay", **changes))
         stack.enter_context(process("manage.py", "worker", **changes))
         eventually(lambda: _ready(address))

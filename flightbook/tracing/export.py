@@ -27,16 +27,15 @@ from flightbook.tracing.scrubbing import ScrubbingExporter
 # At its end a process sends batches for so long; the last one may take a time-out more.
 STOP_SECONDS = 3.0
 TIMEOUT_SECONDS = "3"
+# While the collector is away they write lines for every batch, and for every span that is dropped.
+_NOISY = ("opentelemetry.exporter.otlp.proto.http.trace_exporter", "opentelemetry.sdk._shared_internal")
 
 
 def begin_to_export(endpoint: str) -> None:
     """Exports this process' spans to `endpoint`, the base of an OTLP/HTTP address, until its end."""
     os.environ.setdefault("OTEL_EXPORTER_OTLP_TIMEOUT", TIMEOUT_SECONDS)
-    for chatty in (
-        "opentelemetry.exporter.otlp.proto.http.trace_exporter",
-        "opentelemetry.sdk._shared_internal",
-    ):
-        logging.getLogger(chatty).addFilter(OncePerMinute())
+    for noisy in _NOISY:
+        logging.getLogger(noisy).addFilter(OncePerMinute())
     exporter = EndingExporter(OTLPSpanExporter(endpoint=f"{endpoint.removesuffix('/')}/v1/traces"))
     provider = TracerProvider(shutdown_on_exit=False)
     provider.sampler = OfSteps(provider.sampler)

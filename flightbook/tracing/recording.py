@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -46,19 +46,21 @@ class Recorder:
 
     @contextmanager
     def handshake(self, route: str, headers: Mapping[str, str]) -> Iterator[None]:
-        with (
-            self._tracer.start_as_current_span(
-                f"GET {route}",
-                context=propagate.extract(headers),
-                kind=trace.SpanKind.SERVER,
-                attributes={"http.request.method": "GET", "http.route": route},
-            ) as current,
-            logs.about(trace_id=_trace_id(current)),
-        ):
+        opening = self._tracer.start_as_current_span(
+            f"GET {route}",
+            context=propagate.extract(headers),
+            kind=trace.SpanKind.SERVER,
+            attributes={"http.request.method": "GET", "http.route": route},
+        )
+        with opening as current, _logged(current):
             yield
 
     def answered(self, status: int) -> None:
         trace.get_current_span().set_attribute("http.response.status_code", status)
+
+
+def _logged(span: trace.Span) -> AbstractContextManager[object]:
+    return logs.about(trace_id=_trace_id(span))
 
 
 def _note_trace_of_request(span: trace.Span, request: HttpRequest) -> None:
