@@ -8,19 +8,21 @@ import os
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from django.db.models.functions import Now
 from opentelemetry import trace
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision
 from opentelemetry.trace import SpanContext, SpanKind, TraceFlags, TraceState
 from opentelemetry.trace.status import Status, StatusCode
 
-from accounts.tests.factories import api_client
-from bookings.models import PaymentAttempt
+from accounts.tests.factories import api_client, make_user
+from bookings.models import Booking, Refund
 from bookings.tests.factories import Traveller as Buyer
 from flightbook.tests import otlp
 from flightbook.tests.otlp import Collector, Span, collector
@@ -28,8 +30,13 @@ from flightbook.tests.processes import ROOT, eventually, free_address, gunicorn,
 from flightbook.tests.test_journey import PASSWORD, Traveller
 from flightbook.tracing.export import OfSteps
 from flightbook.tracing.scrubbing import scrubbed
+from flights.models import Feed
 from flights.tests.factories import make_flight
+from subscriptions.models import WebhookDelivery
+from subscriptions.operations import follow
 from subscriptions.tests.factories import register_relay, report
+from subscriptions.tests.receivers import receiver
+from subscriptions.webhooks.writing import write_webhook_deliveries
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TRACEPARENT = f"00-{TRACE}-{PARENT}-01"
@@ -171,28 +178,59 @@ def test_a_handshake_has_a_span_and_no_ticket() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_worker_and_the_relay_show_their_work_and_not_their_waiting() -> None:
-    buyer, flight = Buyer(), make_flight()
-    booking = buyer.booked(flight)
-    register_relay()
-    report(flight.pk)
-    with collector() as found:
-        with process("manage.py", "worker", **settings_for(found)):
-            eventually(lambda: PaymentAttempt.objects.filter(state="captured").exists())
-        [settled] = found.named("settle payment")
-        assert settled.attributes == {
-            "flightbook.state": "to_capture",
-            "flightbook.gateway": "sandbox",
-            "flightbook.booking_id": booking.public_id,
-        }
-        assert found.below(settled)
-        with process("manage.py", "relay", **settings_for(found, OTEL_BSP_SCHEDULE_DELAY="100")):
-            [published] = eventually(lambda: found.named("publish updates"))
-    assert published.attributes == {"flightbook.flights": 1}
-    assert "PUBLISH" in {span.name for span in found.below(published)}
-    assert {span.attributes["db.system.name"] for span in found.below(published)} == {"postgresql", "redis"}
+def test_the_worker_shows_its_work_and_not_its_waiting() -> None:
+    buyer = Buyer()
+    booking = buyer.booked(make_flight(), make_flight(), fares=["ELIGHT", "EFLEX"])
+    Booking.objects.update(created_at=Now() - timedelta(days=2))
+    assert buyer.cancel(booking).status_code == 200
+    with collector() as found, process("manage.py", "worker", **settings_for(found, **LATE)):
+        eventually(lambda: Refund.objects.filter(state="done").exists())
+        assert found.calls == 0
+    [settled], [refunded] = found.named("settle payment"), found.named("make refund")
+    assert settled.attributes == {
+        "flightbook.state": "to_capture",
+        "flightbook.gateway": "sandbox",
+        "flightbook.booking_id": booking.public_id,
+    }
+    for step in (settled, refunded):
+        assert {span.attributes["db.system.name"] for span in found.below(step)} == {"postgresql"}
     assert_only_steps(found)
     assert_nothing_told(found, buyer.user.email, buyer.user.username)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_batch_of_the_relay_is_one_trace() -> None:
+    register_relay()
+    flight = make_flight()
+    report(flight.pk)
+    with collector() as found, process("manage.py", "relay", **settings_for(found, **LATE)):
+        eventually(lambda: not Feed.objects.filter(flight=flight, pending=True).exists())
+    [published] = found.named("publish updates")
+    assert published.attributes == {"flightbook.flights": 1}
+    below = found.below(published)
+    assert "PUBLISH" in {span.name for span in below}
+    assert {span.attributes["db.system.name"] for span in below} == {"postgresql", "redis"}
+    assert_only_steps(found)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_webhook_is_called_within_its_batch(settings: Any) -> None:
+    settings.WEBHOOK_INSECURE_TARGETS = True
+    user, flight = make_user(), make_flight()
+    write_webhook_deliveries()  # registers the consumer
+    follow(user_pk=user.pk, flight_pk=flight.pk)
+    with receiver() as told, collector() as found:
+        assert api_client(user).post("/webhooks", {"url": told.url}).status_code == 201
+        report(flight.pk)
+        changes = settings_for(found, **LATE, WEBHOOK_INSECURE_TARGETS="true")
+        with process("manage.py", "notices", **changes):
+            eventually(lambda: WebhookDelivery.objects.filter(state="delivered").exists())
+    [called], [batch] = found.named("call webhook"), found.named("deliver webhooks")
+    assert (called.parent_id, called.attributes["flightbook.attempt"]) == (batch.span_id, 1)
+    assert told.received
+    assert "traceparent" not in told.received[0][0]
+    assert_only_steps(found)
+    assert_nothing_told(found, told.url, "hook?", user.email)
 
 
 @pytest.mark.django_db(transaction=True)
