@@ -77,6 +77,20 @@ def test_only_the_gateway_is_published() -> None:
     assert "location = /metrics { return 404; }" in (DOCKER / "nginx" / "gateway.conf.template").read_text()
 
 
+def test_every_pool_is_traced_under_its_own_name() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.tracing.yml").read_text())["services"]
+    jaeger = services.pop("jaeger")
+    assert {name: body["environment"]["OTEL_SERVICE_NAME"] for name, body in services.items()} == {
+        pool: f"flightbook-{pool}" for pool in POOLS
+    }
+    places = {body["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"] for body in services.values()}
+    assert places == {"http://jaeger:4318"}
+    assert all(port.startswith("127.0.0.1:") for port in jaeger["ports"])
+    policy = yaml.safe_load((DOCKER / "kubernetes" / "tracing" / "network.yaml").read_text())
+    [who] = policy["spec"]["podSelector"]["matchExpressions"]
+    assert set(who["values"]) == POOLS
+
+
 def test_upper_bounds_stay_within_the_databases_connections() -> None:
     each = {"users": 8, "booking": 16, "realtime": 6, "relay": 2, "worker": 1, "notices": 1, "gateway": 0}
     scalers = kubernetes("HorizontalPodAutoscaler")
