@@ -7,8 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote, urlsplit
@@ -37,12 +37,18 @@ def eventually(look: Callable[[], T]) -> T:
 
 
 @contextmanager
-def process(*arguments: str, log: Path | None = None, **changes: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`python arguments…` on the tests' database, ended by TERM; it must go of itself, and in peace. What it
-    logs goes to `log`, where there is one."""
+def process(*arguments: str, **changes: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`python arguments…` on the tests' database, ended by TERM; it must go of itself, and in peace."""
+    with _process(arguments, changes, None) as running:
+        yield running
+
+
+@contextmanager
+def _process(
+    arguments: Sequence[str], changes: Mapping[str, str], log: Path | None
+) -> Iterator[subprocess.Popen[bytes]]:
     environment = dict(os.environ, DATABASE_URL=database_url(), **changes)
-    with ExitStack() as stack:
-        stderr = stack.enter_context(log.open("wb")) if log else None
+    with log.open("wb") if log else nullcontext() as stderr:
         running = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment, stderr=stderr)
         try:
             yield running
@@ -72,13 +78,11 @@ def served(**changes: str) -> Iterator[str]:
 
 @contextmanager
 def gunicorn(log: Path, **changes: str) -> Iterator[str]:
-    """gunicorn as a deployment runs it; its address once it is ready."""
+    """gunicorn as a deployment runs it; its address once it is ready. `log` gets its lines."""
     address = free_address()
-    settings = ("--config", "docker/gunicorn_settings.py", "--bind", address)
-    metrics = str(log.with_suffix(".metrics"))
-    with process(
-        "-m", "gunicorn", *settings, "flightbook.wsgi", log=log, PROMETHEUS_MULTIPROC_DIR=metrics, **changes
-    ):
+    command = ("-m", "gunicorn", "--config", "docker/gunicorn_settings.py", "--bind", address)
+    metrics = {"PROMETHEUS_MULTIPROC_DIR": str(log.with_suffix(".metrics"))}
+    with _process([*command, "flightbook.wsgi"], metrics | changes, log):
         eventually(lambda: _ready(address))
         yield address
 
