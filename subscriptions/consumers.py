@@ -28,9 +28,10 @@ from flightbook.http.json import encode
 from flightbook.http.middleware import request_id_of
 from flightbook.http.problems import as_problem, document
 from flights import public as flights
-from subscriptions.client_messages import Follow, Rate, Unfollow, parse
+from subscriptions.client_messages import Follow, Unfollow, parse
 from subscriptions.handshake import authenticate, header
 from subscriptions.hub import FAREWELL_SECONDS, current_hub
+from subscriptions.rates import Rate
 from subscriptions.sockets import CloseCode, Event, Send, Socket
 
 logger = logging.getLogger(__name__)

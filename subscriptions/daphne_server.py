@@ -6,6 +6,7 @@
   they go to the kernel at once, and the transport gets only what the kernel did not take.
 - Autobahn's `sendClose` refuses 1012, which the registry has for "service restart".
 - It drops the connection on a frame over its limit, without a close frame; the contract's code is 4413.
+- It answers pings, and takes in the parts of a message, as many as come and whether or not its client reads.
 - At SIGTERM it cancels the applications and stops, and where a request had just ended not even all of them.
   It listens to the last. `before_shutdown` ends that, and hangs our farewell in front of the reactor's stop.
 """
@@ -15,8 +16,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
+import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
+
+from subscriptions.rates import Rate
 
 # Autobahn's own second is too short for a crowd: whoever is dropped loses the code that it has not read.
 CLOSE_SECONDS = 4.0
@@ -32,18 +36,30 @@ class Frame:
         self.wire = b""
 
 
+class Limits(NamedTuple):
+    """What one client may do to its connection, and the codes that it is closed with over that."""
+
+    waiting_bytes: int
+    frames_per_second: int
+    too_slow: int
+    too_large: int
+    too_many: int
+
+
 class Connection:
-    """The server's side of one socket. `code_for_large_frames` is for what is over its own limit."""
+    """The server's side of one socket."""
 
-    __slots__ = ("_code_for_large_frames", "_protocol", "_transport")
+    __slots__ = ("_limits", "_protocol", "_rate", "_transport")
 
-    def __init__(self, protocol: Any, code_for_large_frames: int) -> None:
+    def __init__(self, protocol: Any, limits: Limits) -> None:
         self._protocol = protocol
         self._transport = protocol.transport
-        self._code_for_large_frames = code_for_large_frames
+        self._limits = limits
+        self._rate = Rate(limits.frames_per_second)
         protocol.failByDrop = False
         protocol.closeHandshakeTimeout = CLOSE_SECONDS
         protocol._max_message_size_exceeded = self._refuse_large_frame
+        protocol.onFrameBegin = self._frame_begins
         self._forget_handshake()
 
     def _forget_handshake(self) -> None:
@@ -85,10 +101,28 @@ class Connection:
 
     def _refuse_large_frame(self, size: int, limit: int, reason: str) -> None:
         """Autobahn's hook; what still comes of that frame is not kept."""
-        self._protocol._fail_connection(self._code_for_large_frames, reason)
+        self._protocol._fail_connection(self._limits.too_large, reason)
+
+    def _frame_begins(self) -> None:
+        """Autobahn's hook for each frame; the application hears of whole messages alone."""
+        if not self._rate.allows(time.monotonic()):
+            self._refuse(self._limits.too_many, "too many frames")
+            self._stop_reading()
+        elif self.waiting() > self._limits.waiting_bytes:
+            self._refuse(self._limits.too_slow, "too slow a reader")
+        type(self._protocol).onFrameBegin(self._protocol)
+
+    def _refuse(self, code: int, reason: str) -> None:
+        if self._protocol.state == self._protocol.STATE_OPEN:
+            self._protocol._fail_connection(code, reason)
+
+    def _stop_reading(self) -> None:
+        """Nor is what was read looked at: a flood costs nothing more until the connection is dropped."""
+        self._transport.pauseProducing()
+        self._protocol.data = b""
 
 
-def connection_of(send: object, *, code_for_large_frames: int) -> Connection | None:
+def connection_of(send: object, limits: Limits) -> Connection | None:
     """The connection behind an ASGI `send` of daphne's; None under another server, and under TLS."""
     protocol = send.args[0] if isinstance(send, functools.partial) and send.args else None
     transport = getattr(protocol, "transport", None)
@@ -97,7 +131,7 @@ def connection_of(send: object, *, code_for_large_frames: int) -> Connection | N
     )
     # Its own attribute: a wrapper for TLS answers for what it wraps, and must not be passed by.
     is_plain = "_tempDataLen" in getattr(transport, "__dict__", ()) and not getattr(transport, "TLS", False)
-    return Connection(protocol, code_for_large_frames) if is_known and is_plain else None
+    return Connection(protocol, limits) if is_known and is_plain else None
 
 
 def before_shutdown(farewell: Callable[[], Awaitable[None]]) -> None:

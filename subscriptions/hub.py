@@ -183,7 +183,9 @@ class Hub:
         self._tasks = []
 
     async def look_round(self) -> None:
-        """One round: dead sessions, updates that the layer lost, groups to leave and to join."""
+        """One round: slow readers, dead sessions, updates that the layer lost, groups to leave and join."""
+        for socket in list(self.sockets):
+            socket.cut_off_if_slow()
         sids = {socket.session.sid for socket in self.sockets}
         try:
             found = await off_loop(pulse, list(self.topics), sids)

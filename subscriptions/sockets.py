@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from django.conf import settings
+
 from accounts.public import SessionHandle
-from subscriptions.daphne_server import Frame, connection_of
+from subscriptions.daphne_server import Frame, Limits, connection_of
 
 if TYPE_CHECKING:
     from subscriptions.topics import Topic
@@ -22,6 +25,8 @@ BACKLOG_BYTES = 256 * 1024
 # A follower that catches up on a long log is given this long to read a page of it.
 DRAIN_SECONDS = 15.0
 _DRAIN_STEP = 0.02
+# Pongs, and messages in parts.
+_FRAMES_PER_MESSAGE = 5
 
 
 class CloseCode(IntEnum):
@@ -32,6 +37,18 @@ class CloseCode(IntEnum):
     TOO_SLOW = 4408
     TOO_LARGE = 4413
     TOO_MANY = 4429
+
+
+@functools.cache
+def _limits(messages_per_second: int) -> Limits:
+    """One for all sockets."""
+    return Limits(
+        waiting_bytes=BACKLOG_BYTES,
+        frames_per_second=messages_per_second * _FRAMES_PER_MESSAGE,
+        too_slow=CloseCode.TOO_SLOW,
+        too_large=CloseCode.TOO_LARGE,
+        too_many=CloseCode.TOO_MANY,
+    )
 
 
 class Outbox(Protocol):
@@ -97,17 +114,19 @@ class Socket:
         self.session = session
         self.topics: dict[int, Topic] = {}
         self.is_closed = False
-        connection = connection_of(send, code_for_large_frames=CloseCode.TOO_LARGE)
+        connection = connection_of(send, _limits(settings.SOCKET_MESSAGES_PER_SECOND))
         self._outbox: Outbox = connection or QueuedOutbox(send)
 
     def push(self, frame: Frame) -> None:
         """Sends it; closes the socket instead where its reader is too slow."""
-        if self.is_closed:
-            return
-        if self._outbox.waiting() > BACKLOG_BYTES:
-            self.close(CloseCode.TOO_SLOW)
-        else:
+        self.cut_off_if_slow()
+        if not self.is_closed:
             self._outbox.put(frame)
+
+    def cut_off_if_slow(self) -> None:
+        """Closes it where its reader is too slow, for what we send or for the answers to its pings."""
+        if not self.is_closed and self._outbox.waiting() > BACKLOG_BYTES:
+            self.close(CloseCode.TOO_SLOW)
 
     def send_text(self, text: str) -> None:
         self.push(Frame(text))

@@ -1,13 +1,16 @@
-"""What the tests of sockets leave behind."""
+"""What the tests of sockets start, and what they leave behind."""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from accounts.tests.factories import login, make_user
 from subscriptions.log_reads import threads
+from subscriptions.tests.servers import Daphne, Valkey
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -16,3 +19,18 @@ def _threads_end(django_db_setup: None) -> Iterator[None]:
     yield
     threads.shutdown()
     gc.collect()  # what was local to them
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[Valkey]:
+    server = Valkey(tmp_path)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def daphne(transactional_db: None, valkey: Valkey) -> Iterator[Daphne]:
+    login(make_user())  # makes the keys, which daphne then reads
+    server = Daphne(redis_port=valkey.port)
+    yield server
+    server.kill()

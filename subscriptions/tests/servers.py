@@ -79,6 +79,16 @@ class Daphne(Process):
         return f"ws://127.0.0.1:{self.port}/ws/flight-updates"
 
 
+def opening(token: str) -> bytes:
+    """A handshake by hand, for a client that then keeps to nothing."""
+    fields = (
+        "GET /ws/flight-updates HTTP/1.1", "Host: 127.0.0.1", "Upgrade: websocket", "Connection: Upgrade",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13",
+        f"Authorization: Bearer {token}",
+    )  # fmt: skip
+    return "\r\n".join((*fields, "", "")).encode()
+
+
 class Relay(Process):
     def __init__(self, *, redis_port: int) -> None:
         super().__init__("manage.py", "relay", redis_port=redis_port)

@@ -15,7 +15,7 @@ from accounts.public import SessionHandle
 from subscriptions.daphne_server import Frame
 from subscriptions.outages import OncePerMinute, Outage
 from subscriptions.sockets import BACKLOG_BYTES, CloseCode, Event, QueuedOutbox, Socket
-from subscriptions.tests.factories import until
+from subscriptions.tests.factories import hub, until
 
 SOMEBODY = SessionHandle(sid="sid", user_pk=1, user_public_id="somebody")
 TEXT = "x" * 1000
@@ -116,6 +116,12 @@ class DaphneLike:
     def sendCloseFrame(self, code: int) -> None:  # noqa: N802 - Autobahn's name
         self.code = code
 
+    def _fail_connection(self, code: int, reason: str) -> None:
+        self.sendCloseFrame(code)
+
+    def onFrameBegin(self) -> None:  # noqa: N802 - Autobahn's name
+        """What the application is not told of."""
+
     async def _handle(self, protocol: Any, event: Event) -> None:
         raise AssertionError("passed by")
 
@@ -134,6 +140,18 @@ async def test_daphnes_buffer_is_looked_at() -> None:
     socket.send_text("2")
     assert (server.transport.buffered, server.code) == (b"\x81\x011", CloseCode.TOO_SLOW)
     assert socket.is_closed
+
+
+async def test_it_is_looked_at_with_each_frame_that_comes() -> None:
+    """Pongs, say, wait in it too."""
+    server = DaphneLike()
+    server.socket()
+    server.transport._tempDataLen = BACKLOG_BYTES
+    server.onFrameBegin()
+    assert server.code == 0
+    server.transport._tempDataLen += 1
+    server.onFrameBegin()
+    assert server.code == CloseCode.TOO_SLOW
 
 
 async def test_the_kernel_takes_what_it_can_and_the_transport_the_rest() -> None:
@@ -201,6 +219,19 @@ async def test_catching_up_waits_for_room_and_gives_up(monkeypatch: pytest.Monke
     server.transport._tempDataLen = BACKLOG_BYTES
     await socket.drain()
     assert server.code == CloseCode.TOO_SLOW
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_watcher_looks_at_all_buffers() -> None:
+    server = DaphneLike()
+    socket = server.socket()
+    assert hub().enter(socket)
+    try:
+        server.transport._tempDataLen = BACKLOG_BYTES + 1
+        await hub().look_round()
+        assert (socket.is_closed, server.code) == (True, CloseCode.TOO_SLOW)
+    finally:
+        hub().leave(socket)
 
 
 def test_a_noisy_library_is_heard_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
