@@ -7,6 +7,7 @@
 - Autobahn's `sendClose` refuses 1012, which the registry has for "service restart".
 - It drops the connection on a frame over its limit, without a close frame; the contract's code is 4413.
 - It answers pings, and takes in the parts of a message, as many as come and whether or not its client reads.
+- A connection that it closes "when all is written" stays for good where the client does not read.
 - At SIGTERM it cancels the applications and stops, and where a request had just ended not even all of them.
   It listens to the last. `before_shutdown` ends that, and hangs our farewell in front of the reactor's stop.
 """
@@ -59,6 +60,7 @@ class Connection:
         protocol.failByDrop = False
         protocol.closeHandshakeTimeout = CLOSE_SECONDS
         protocol._max_message_size_exceeded = self._refuse_large_frame
+        protocol._closeConnection = self._end
         protocol.onFrameBegin = self._frame_begins
         self._forget_handshake()
 
@@ -120,6 +122,14 @@ class Connection:
         """Nor is what was read looked at: a flood costs nothing more until the connection is dropped."""
         self._transport.pauseProducing()
         self._protocol.data = b""
+
+    def _end(self, abort: bool = False) -> None:  # noqa: FBT001, FBT002 - Autobahn's hook
+        """Without `abort`, when all is written; but where the client does not read, that is never."""
+        if not abort:
+            self._transport.loseConnection()
+            asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abortConnection)
+        else:
+            self._transport.abortConnection()
 
 
 def connection_of(send: object, limits: Limits) -> Connection | None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
+from django.db import connection
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from accounts.tests.factories import login, make_user
 from subscriptions.log_reads import off_loop
-from subscriptions.tests.factories import make_flights
-from subscriptions.tests.servers import Daphne, opening
+from subscriptions.tests.factories import make_flights, report
+from subscriptions.tests.servers import Daphne, Valkey, opening
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -100,3 +104,48 @@ async def test_pings_now_and_then(daphne: Daphne) -> None:
             client.writer.write(frame(FINAL | PING, b"x"))
             async with asyncio.timeout(10):
                 assert await client.opcode_and_payload() == (0xA, b"x")
+
+
+async def test_who_says_farewell_and_never_reads(transactional_db: None, valkey: Valkey) -> None:
+    """Our answer waits behind what the client does not read; its place is free all the same."""
+    user, token, flight = await off_loop(somebody_with_a_flight)
+    await off_loop(lengthen_log, flight.pk)
+    server = await asyncio.to_thread(lambda: Daphne(redis_port=valkey.port, SOCKETS_PER_USER="1"))
+    follow = {"userId": user.public_id, "flightId": flight.public_id, "afterSequence": 0}
+    try:
+        async with by_hand(server, token, buffer=4096) as client:
+            client.writer.write(frame(FINAL | TEXT, json.dumps(follow).encode()))
+            await asyncio.sleep(3)  # the log fills the kernel's buffers, and ours
+            client.writer.write(frame(FINAL | CLOSE, (1000).to_bytes(2)))
+            assert await is_let_in(server, token)
+    finally:
+        server.kill()
+
+
+def lengthen_log(flight_pk: int, count: int = 20_000) -> None:
+    """By copies of one report: some 7 MB of updates."""
+    report(flight_pk)
+    fields = "flight_id, status, delay_minutes, reason, gate, terminal"
+    fields += ", scheduled_departure, scheduled_arrival, occurred_at, source"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO flights_flightupdate (sequence, {fields})"
+            f" SELECT number, {fields} FROM flights_flightupdate, generate_series(2, %s) number"
+            " WHERE flight_id = %s",
+            [count, flight_pk],
+        )
+        cursor.execute("UPDATE flights_flight SET sequence = %s WHERE id = %s", [count, flight_pk])
+
+
+async def is_let_in(server: Daphne, token: str, seconds: float = 10) -> bool:
+    """Whether the user's only place is free within that time."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while asyncio.get_running_loop().time() < deadline:
+        headers = {"Authorization": f"Bearer {token}"}
+        with suppress(ConnectionClosed):
+            async with connect(server.address, additional_headers=headers) as client:
+                await client.send(json.dumps({"unfollow": "x"}))
+                if json.loads(await client.recv())["code"] == "not_found":
+                    return True
+        await asyncio.sleep(0.2)
+    return False
