@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -81,16 +81,28 @@ class FlightUpdatesConsumer:
         """Refused before it is accepted, a client sees HTTP 403."""
         await self._receive()
         try:
-            session = await authenticate(self._scope)
+            session = await self._unless_gone(authenticate(self._scope))
         except (Forbidden, NotAuthenticated, TokenInvalid):
             await self._send({"type": "websocket.close"})
             return False
         except (OperationalError, InterfaceError) as error:
             logger.info("no socket while the database is away: %s", error)
             session = _NOBODY
+        if session is None:
+            return False
         await self._send({"type": "websocket.accept"})
         self._admit(Socket(self._send, session))
         return True
+
+    async def _unless_gone(self, authentication: Coroutine[Any, Any, SessionHandle]) -> SessionHandle | None:
+        """None where the client goes while its turn has not come; then nothing is done for it either."""
+        ours, theirs = asyncio.ensure_future(authentication), asyncio.ensure_future(self._receive())
+        try:
+            await asyncio.wait((ours, theirs), return_when=asyncio.FIRST_COMPLETED)
+            return None if theirs.done() else await ours
+        finally:
+            ours.cancel()
+            theirs.cancel()
 
     def _admit(self, socket: Socket) -> None:
         if socket.session is _NOBODY or self.hub.is_closing:

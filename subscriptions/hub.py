@@ -27,7 +27,7 @@ from redis.exceptions import RedisError
 
 from flightbook import instruments
 from subscriptions import daphne_server
-from subscriptions.log_reads import Pulse, begin, off_loop, pulse, state_after_reset
+from subscriptions.log_reads import Pulse, begin, off_loop, pulse, state_after_reset, watcher_thread
 from subscriptions.messages import EncodedUpdate, from_layer, group_name
 from subscriptions.outages import Outage
 from subscriptions.sockets import CloseCode, Socket
@@ -188,7 +188,7 @@ class Hub:
             socket.cut_off_if_slow()
         sids = {socket.session.sid for socket in self.sockets}
         try:
-            found = await off_loop(pulse, list(self.topics), sids)
+            found = await watcher_thread.run(pulse, list(self.topics), sids)
         except (OperationalError, InterfaceError) as error:
             self._database_outage.begin(error)
         else:
@@ -210,7 +210,7 @@ class Hub:
         for flight_pk, sequence in found.sequences.items():
             topic = self.topics.get(flight_pk)
             if topic is not None and topic.log not in (None, found.log):
-                await topic.reset(await off_loop(state_after_reset, flight_pk))
+                await topic.reset(await watcher_thread.run(state_after_reset, flight_pk))
             elif topic is not None:
                 topic.announce(sequence)
 

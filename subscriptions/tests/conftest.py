@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from accounts.tests.factories import login, make_user
-from subscriptions.log_reads import threads
+from subscriptions.log_reads import threads, watcher_thread
 from subscriptions.tests.servers import Daphne, Valkey
 
 
@@ -18,6 +18,7 @@ def _threads_end(django_db_setup: None) -> Iterator[None]:
     """Their kept connections would keep the database from being dropped."""
     yield
     threads.shutdown()
+    watcher_thread.shutdown()
     gc.collect()  # what was local to them
 
 
