@@ -130,9 +130,14 @@ class Hub:
                 return
             topic.joined = await self._reach(self._layer.group_add, topic)
 
+    @property
+    def _layer_rests(self) -> bool:
+        """It is away, and is not tried again yet."""
+        return asyncio.get_running_loop().time() < self._retry_layer_at
+
     async def _reach(self, call: Callable[[str, str], Coroutine[Any, Any, None]], topic: Topic) -> bool:
         """Calls the layer about the flight's group, and waits so long; False where the layer is away."""
-        if asyncio.get_running_loop().time() < self._retry_layer_at:
+        if self._layer_rests:
             return False
         try:
             async with asyncio.timeout(LAYER_SECONDS):
@@ -217,8 +222,9 @@ class Hub:
     async def _leave_groups(self) -> None:
         for topic in list(self.topics.values()):
             async with topic.joining:  # a newcomer waits here, and then joins anew
-                if topic.is_empty and topic.joined:
-                    topic.joined = not await self._reach(self._layer.group_discard, topic)
+                if topic.is_empty and topic.joined and not self._layer_rests:
+                    topic.joined = False  # come what may: channels_redis forgets us before it asks Redis
+                    await self._reach(self._layer.group_discard, topic)
             if topic.is_empty and not topic.joined:
                 del self.topics[topic.flight_pk]
 

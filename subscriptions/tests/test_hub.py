@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from accounts import public as accounts
 from accounts.tests.factories import login, make_user
@@ -24,6 +25,7 @@ from subscriptions.tests.factories import (
     open_client,
     register_relay,
     report,
+    until,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -79,3 +81,43 @@ async def test_who_goes_before_its_turn_is_not_waited_for(monkeypatch: pytest.Mo
         assert time.monotonic() - began < 5
     await off_loop(len, asked)  # behind whatever waited
     assert not asked
+
+
+async def test_a_group_is_joined_anew_after_a_leaving_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """channels_redis forgets who leaves before it asks Redis."""
+    user, flight = await off_loop(user_and_flight)
+    async with open_client(user) as client:
+        await client.say(userId=user.public_id, flightId=flight.public_id)
+        await client.hear()
+        layer = hub()._layer._get_layer()
+        leave = layer.group_discard
+
+        async def fail(group: str, channel: str) -> None:
+            await leave(group, channel)
+            raise RedisConnectionError
+
+        monkeypatch.setattr(layer, "group_discard", fail)
+        await client.say(unfollow=flight.public_id)
+        await until(lambda: hub().topics[flight.pk].is_empty)
+        await hub().look_round()
+        monkeypatch.setattr(Hub, "look_round", blind)
+        hub()._retry_layer_at = 0
+        await client.say(userId=user.public_id, flightId=flight.public_id)
+        assert (await client.hear())["sequence"] == 0
+        await report_and_publish(flight.pk)
+        assert (await client.hear())["sequence"] == 1
+
+
+async def test_a_group_stays_joined_while_it_cannot_be_left() -> None:
+    user, flight = await off_loop(user_and_flight)
+    async with open_client(user) as client:
+        await client.say(userId=user.public_id, flightId=flight.public_id)
+        await client.hear()
+        await client.say(unfollow=flight.public_id)
+        await until(lambda: hub().topics[flight.pk].is_empty)
+        hub()._retry_layer_at = asyncio.get_running_loop().time() + 60
+        await hub().look_round()
+        assert hub().topics[flight.pk].joined
+        hub()._retry_layer_at = 0
+        await hub().look_round()
+        assert not hub().topics
