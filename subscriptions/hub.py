@@ -153,16 +153,20 @@ class Hub:
         while True:
             self._listening.set()  # from the next line on, the layer knows our channel
             try:
-                update = from_layer(await self._layer.receive(self._channel))
+                self._hear(from_layer(await self._layer.receive(self._channel)))
             except (RedisError, OSError) as error:
                 self._layer_outage.begin(error)
                 await asyncio.sleep(LAYER_SECONDS)
-                continue
-            _measure(update)
-            if self._log not in (None, update.log):
-                self.wake()  # a restored backup: the watcher begins all flights anew
-            elif topic := self.topics.get(update.flight_pk):
-                topic.receive(update)
+            except Exception:  # whatever this one was, the next must be heard
+                logger.exception("a message of the layer failed")
+                await asyncio.sleep(LAYER_SECONDS)
+
+    def _hear(self, update: EncodedUpdate) -> None:
+        _measure(update)
+        if self._log not in (None, update.log):
+            self.wake()  # a restored backup: the watcher begins all flights anew
+        elif topic := self.topics.get(update.flight_pk):
+            topic.receive(update)
 
     # --- The watcher ---
 

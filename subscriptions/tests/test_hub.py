@@ -121,3 +121,14 @@ async def test_a_group_stays_joined_while_it_cannot_be_left() -> None:
         hub()._retry_layer_at = 0
         await hub().look_round()
         assert not hub().topics
+
+
+async def test_a_message_that_nobody_understands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Hub, "look_round", blind)
+    user, flight = await off_loop(user_and_flight)
+    async with open_client(user) as client:
+        await client.say(userId=user.public_id, flightId=flight.public_id)
+        await client.hear()
+        await hub()._layer.send(hub()._channel, {"type": "of another release"})
+        await report_and_publish(flight.pk)
+        assert (await client.hear())["sequence"] == 1
