@@ -60,12 +60,12 @@ class Topic:
         """Sends what `beginning` holds and what came since, then lets the socket in."""
         sent, page = beginning.sequence, beginning.updates
         while True:
+            await socket.drain()
             for update in page:
                 socket.send_text(update.text)
                 sent = max(sent, update.sequence)
             if sent >= max(beginning.target, self.sequence or 0):
                 break
-            await socket.drain()
             page = await self._fetch(self.flight_pk, sent)
             if not page:  # the log was changed for another one: the watcher will say so to all
                 break

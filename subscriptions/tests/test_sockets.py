@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 from typing import Any
 
 import pytest
 from autobahn.twisted.websocket import WebSocketServerFactory
-from twisted.internet.error import ConnectionLost
 
-from accounts.public import SessionHandle
 from subscriptions.daphne_server import Frame
 from subscriptions.outages import OncePerMinute, Outage
 from subscriptions.sockets import BACKLOG_BYTES, CloseCode, Event, QueuedOutbox, Socket
+from subscriptions.tests.daphne_like import SOMEBODY, DaphneLike, Transport
 from subscriptions.tests.factories import hub, until
 
-SOMEBODY = SessionHandle(sid="sid", user_pk=1, user_public_id="somebody")
 TEXT = "x" * 1000
 
 
@@ -72,61 +69,6 @@ async def test_a_client_that_has_gone() -> None:
     socket.gone()
     assert socket.is_closed
     assert socket._outbox.waiting() == 0
-
-
-class Transport:
-    """As much of Twisted's as is looked at; `takes`: the bytes that the kernel has room for."""
-
-    TLS = False
-
-    def __init__(self) -> None:
-        self.dataBuffer = b""
-        self.offset = self._tempDataLen = 0
-        self.takes = 1_000_000
-        self.is_lost = False
-        self.sent = self.buffered = b""
-
-    def writeSomeData(self, data: bytes) -> int | Exception:  # noqa: N802 - Twisted's name
-        if self.is_lost:
-            return ConnectionLost()
-        self.sent += data[: self.takes]
-        return min(len(data), self.takes)
-
-    def write(self, data: bytes) -> None:
-        self.buffered += data
-        self._tempDataLen += len(data)
-
-    def unregisterProducer(self) -> None:  # noqa: N802 - Twisted's name
-        """Nobody is registered."""
-
-
-class DaphneLike:
-    """As much of daphne's protocol as is looked at."""
-
-    STATE_OPEN = 3
-
-    def __init__(self) -> None:
-        self.state = self.STATE_OPEN
-        self.transport = Transport()
-        self.factory = WebSocketServerFactory()  # type: ignore[no-untyped-call]
-        self.clean_headers = [(b"host", b"testserver")]
-        self.http_headers = {"host": "testserver"}
-        self.code = 0
-
-    def sendCloseFrame(self, code: int) -> None:  # noqa: N802 - Autobahn's name
-        self.code = code
-
-    def _fail_connection(self, code: int, reason: str) -> None:
-        self.sendCloseFrame(code)
-
-    def onFrameBegin(self) -> None:  # noqa: N802 - Autobahn's name
-        """What the application is not told of."""
-
-    async def _handle(self, protocol: Any, event: Event) -> None:
-        raise AssertionError("passed by")
-
-    def socket(self) -> Socket:
-        return Socket(functools.partial(self._handle, self), SOMEBODY)
 
 
 async def test_daphnes_buffer_is_looked_at() -> None:
