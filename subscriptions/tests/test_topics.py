@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import Any
+
+import pytest
 
 from subscriptions.log_reads import Beginning
 from subscriptions.messages import EncodedUpdate
@@ -32,3 +35,37 @@ async def test_a_full_buffer_is_waited_for_before_the_first_page() -> None:
     server.transport._tempDataLen = 0
     await admission
     assert (heard(server), server.code) == (["log 1"], 0)
+
+
+async def test_what_comes_while_it_begins_anew_in_another_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state of the new log is being read when the others are sent two more updates."""
+    server, topic = DaphneLike(), Topic(FLIGHT, fetch=pages({5: [6, 7]}))
+    topic.log, topic.sequence = "restored", 5
+
+    def state(flight_pk: int) -> EncodedUpdate:
+        topic.sequence = 7
+        return update(5, "restored")
+
+    monkeypatch.setattr("subscriptions.topics.state_after_reset", state)
+    socket = server.socket()
+    await topic.admit(socket, Beginning("log", [update(3)], 3, 3))
+    assert heard(server) == ["log 3", "restored 5", "restored 6", "restored 7"]
+    await topic._broadcast(update(8, "restored"))
+    assert heard(server)[-1] == "restored 8"
+
+
+async def test_another_log_that_the_watcher_has_not_seen_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    server, topic = DaphneLike(), Topic(FLIGHT)
+    topic.log, topic.sequence = "log", 2
+    monkeypatch.setattr("subscriptions.topics.state_after_reset", lambda flight_pk: update(3, "restored"))
+    async with asyncio.timeout(5):
+        await topic.admit(server.socket(), Beginning("restored", [update(3, "restored")], 3, 3))
+        await topic.reset(update(3, "restored"))
+    assert set(heard(server)) == {"restored 3"}
+
+
+def pages(following: dict[int, list[int]]) -> Any:
+    async def fetch(flight_pk: int, sequence: int) -> list[EncodedUpdate]:
+        return [update(number, "restored") for number in following[sequence]]
+
+    return fetch
