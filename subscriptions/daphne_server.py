@@ -98,6 +98,10 @@ class Connection:
         if self._protocol.state == self._protocol.STATE_OPEN:
             self._protocol.sendCloseFrame(code=code)
 
+    def abort(self) -> None:
+        """Ends the connection at once, without a word."""
+        self._transport.abortConnection()
+
     def discard(self) -> None:
         """What is still in the transport's buffers goes with it."""
 

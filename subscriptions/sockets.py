@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from enum import IntEnum
@@ -16,6 +17,8 @@ from subscriptions.daphne_server import Frame, Limits, connection_of
 
 if TYPE_CHECKING:
     from subscriptions.topics import Topic
+
+logger = logging.getLogger(__name__)
 
 Event = Mapping[str, Any]
 Send = Callable[[Event], Awaitable[None]]
@@ -57,6 +60,7 @@ class Outbox(Protocol):
     def waiting(self) -> int: ...
     def put(self, frame: Frame, /) -> None: ...
     def close(self, code: int) -> None: ...
+    def abort(self) -> None: ...
     def discard(self) -> None: ...
 
 
@@ -80,6 +84,10 @@ class QueuedOutbox:
         if self._bytes > BACKLOG_BYTES:
             self.discard()
         self._append({"type": "websocket.close", "code": code})
+
+    def abort(self) -> None:
+        """ASGI has no way to; what waits is not sent."""
+        self.discard()
 
     def discard(self) -> None:
         if self._writer is not None:
@@ -144,6 +152,14 @@ class Socket:
         if not self.is_closed:
             self.is_closed = True
             self._outbox.close(int(code))
+
+    def give_up(self) -> None:
+        """After a failure of ours: its client is to come back; where that can't be said, it is cut off."""
+        try:
+            self.close(CloseCode.RESTARTING)
+        except Exception:
+            logger.exception("a socket could not be closed")
+            self._outbox.abort()
 
     def gone(self) -> None:
         """The client is no longer there."""

@@ -151,5 +151,5 @@ class Topic:
             socket.push(frame)
         except Exception:  # one broken socket must not cost the others their update
             logger.exception("a socket following flight %d failed", self.flight_pk)
-            socket.gone()
             self.leave(socket)
+            socket.give_up()

@@ -10,7 +10,7 @@ import pytest
 
 from subscriptions.log_reads import Beginning
 from subscriptions.messages import EncodedUpdate
-from subscriptions.sockets import BACKLOG_BYTES
+from subscriptions.sockets import BACKLOG_BYTES, CloseCode
 from subscriptions.tests.daphne_like import DaphneLike
 from subscriptions.topics import Topic
 
@@ -69,3 +69,24 @@ def pages(following: dict[int, list[int]]) -> Any:
         return [update(number, "restored") for number in following[sequence]]
 
     return fetch
+
+
+@pytest.mark.parametrize("is_closing_broken", [False, True])
+async def test_a_broken_socket_is_told_to_come_back(
+    monkeypatch: pytest.MonkeyPatch, is_closing_broken: bool
+) -> None:
+    broken, other, topic = DaphneLike(), DaphneLike(), Topic(FLIGHT)
+    for server in (broken, other):
+        await topic.admit(server.socket(), Beginning("log", [], 0, 0))
+
+    def fail(*_: object, **__: object) -> None:
+        raise AttributeError
+
+    monkeypatch.setattr(broken.transport, "writeSomeData", fail)
+    if is_closing_broken:
+        monkeypatch.setattr(broken, "sendCloseFrame", fail)
+    await topic._broadcast(update(1))
+    await topic._broadcast(update(2))
+    assert heard(other) == ["log 1", "log 2"]
+    assert (broken.code == CloseCode.RESTARTING) is not is_closing_broken
+    assert broken.transport.is_aborted is is_closing_broken
