@@ -70,7 +70,8 @@ class Daphne(Process):
     def __init__(self, *, redis_port: int, **environment: str) -> None:
         self.port = free_port()
         limits = ("--websocket-max-frame-size", FRAME_BYTES, "--websocket-max-message-size", FRAME_BYTES)
-        command = ("-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(self.port), *limits)
+        times = ("--websocket_connect_timeout", "20")
+        command = ("-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(self.port), *times, *limits)
         super().__init__(*command, "flightbook.asgi:application", redis_port=redis_port, **environment)
         _await_port(self.port)
 
