@@ -50,11 +50,12 @@ class Limits(NamedTuple):
 class Connection:
     """The server's side of one socket."""
 
-    __slots__ = ("_limits", "_protocol", "_rate", "_transport")
+    __slots__ = ("_limits", "_protocol", "_rate", "_transport", "_wire")
 
     def __init__(self, protocol: Any, limits: Limits) -> None:
         self._protocol = protocol
         self._transport = protocol.transport
+        self._wire = _wire(protocol.transport)
         self._limits = limits
         self._rate = Rate(limits.frames_per_second)
         protocol.failByDrop = False
@@ -77,8 +78,8 @@ class Connection:
 
     def waiting(self) -> int:
         """Bytes in Twisted's two buffers (`abstract.FileDescriptor`): one being written, one behind it."""
-        transport = self._transport
-        return len(transport.dataBuffer) - int(transport.offset) + int(transport._tempDataLen)
+        wire = self._wire
+        return len(wire.dataBuffer) - int(wire.offset) + int(wire._tempDataLen)
 
     def put(self, frame: Frame) -> None:
         """Sends it, behind all that was sent before; where the connection is no longer open, nowhere."""
@@ -87,7 +88,8 @@ class Connection:
             return
         if not frame.wire:
             frame.wire = protocol.factory.prepareMessage(frame.text.encode(), doNotCompress=True).payloadHybi
-        written = 0 if self.waiting() else transport.writeSomeData(frame.wire)
+        is_at_once = transport is self._wire and not self.waiting()
+        written = transport.writeSomeData(frame.wire) if is_at_once else 0
         if isinstance(written, Exception):
             written = 0  # the reactor meets the same failure, and ends the connection as it should
         if written < len(frame.wire):
@@ -137,15 +139,25 @@ class Connection:
 
 
 def connection_of(send: object, limits: Limits) -> Connection | None:
-    """The connection behind an ASGI `send` of daphne's; None under another server, and under TLS."""
+    """The connection behind an ASGI `send` of daphne's; None under another server."""
     protocol = send.args[0] if isinstance(send, functools.partial) and send.args else None
-    transport = getattr(protocol, "transport", None)
     is_known = hasattr(protocol, "sendCloseFrame") and hasattr(
         getattr(protocol, "factory", None), "prepareMessage"
     )
-    # Its own attribute: a wrapper for TLS answers for what it wraps, and must not be passed by.
-    is_plain = "_tempDataLen" in getattr(transport, "__dict__", ()) and not getattr(transport, "TLS", False)
-    return Connection(protocol, limits) if is_known and is_plain else None
+    return Connection(protocol, limits) if is_known else None
+
+
+def _wire(transport: Any) -> Any:
+    """What has the two buffers: the transport, or what TLS wraps.
+
+    Raises:
+        TypeError: neither has them, so that nothing would bound what waits.
+    """
+    for layer in (transport, getattr(transport, "transport", None)):
+        own = getattr(layer, "__dict__", ())  # a wrapper answers for what it wraps
+        if "_tempDataLen" in own and not getattr(layer, "TLS", False):
+            return layer
+    raise TypeError(f"daphne has a transport that is not known: {transport!r}")
 
 
 def before_shutdown(farewell: Callable[[], Awaitable[None]]) -> None:

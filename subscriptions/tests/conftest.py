@@ -10,7 +10,7 @@ import pytest
 
 from accounts.tests.factories import login, make_user
 from subscriptions.log_reads import threads, watcher_thread
-from subscriptions.tests.servers import Daphne, Valkey
+from subscriptions.tests.servers import Daphne, Valkey, make_certificate
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,8 +30,12 @@ def valkey(tmp_path: Path) -> Iterator[Valkey]:
 
 
 @pytest.fixture
-def daphne(transactional_db: None, valkey: Valkey) -> Iterator[Daphne]:
+def daphne(
+    transactional_db: None, valkey: Valkey, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Daphne]:
+    """Without TLS, as everywhere behind the gateway; with it where the parameter says so."""
     login(make_user())  # makes the keys, which daphne then reads
-    server = Daphne(redis_port=valkey.port)
+    is_secure = getattr(request, "param", "plain") == "tls"
+    server = Daphne(redis_port=valkey.port, certificate=make_certificate(tmp_path) if is_secure else None)
     yield server
     server.kill()

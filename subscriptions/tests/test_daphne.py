@@ -38,7 +38,8 @@ def somebody(count: int = 1) -> Any:
 
 
 def dial(daphne: Daphne, token: str, **options: Any) -> Any:
-    return connect(daphne.address, additional_headers={"Authorization": f"Bearer {token}"}, **options)
+    headers = {"Authorization": f"Bearer {token}"}
+    return connect(daphne.address, additional_headers=headers, ssl=daphne.tls, **options)
 
 
 async def say(socket: ClientConnection, **message: Any) -> None:
@@ -144,6 +145,7 @@ async def test_a_server_that_says_farewell_lets_nobody_in(daphne: Daphne) -> Non
     assert await asyncio.to_thread(daphne.ends) == 0
 
 
+@pytest.mark.parametrize("daphne", ["plain", "tls"], indirect=True)
 async def test_who_never_reads_is_cut_off_and_others_are_not(daphne: Daphne, valkey: Valkey) -> None:
     user, token, [flight] = await off_loop(somebody)
     config: Any = settings.CHANNEL_LAYERS["default"]["CONFIG"]

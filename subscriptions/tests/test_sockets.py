@@ -11,7 +11,7 @@ from autobahn.twisted.websocket import WebSocketServerFactory
 
 from subscriptions.daphne_server import Frame
 from subscriptions.outages import OncePerMinute, Outage
-from subscriptions.sockets import BACKLOG_BYTES, CloseCode, Event, QueuedOutbox, Socket
+from subscriptions.sockets import BACKLOG_BYTES, CloseCode, Event, Socket
 from subscriptions.tests.daphne_like import SOMEBODY, DaphneLike, Transport
 from subscriptions.tests.factories import hub, until
 
@@ -128,23 +128,37 @@ async def test_a_frame_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {server.transport.sent for server in servers} == {b"\x81\x7e\x00\xc8" + "é".encode() * 100}
 
 
-async def test_tls_is_not_passed_by() -> None:
-    server = DaphneLike()
-    server.transport.TLS = True
-    wrapped = DaphneLike()
-    wrapped.transport = Wrapper(wrapped.transport)  # type: ignore[assignment]
-    for each in (server, wrapped):
-        assert isinstance(each.socket()._outbox, QueuedOutbox)
-
-
-class Wrapper:
+class TLS:
     """As Twisted wraps a transport for TLS: it answers for what it wraps."""
 
-    def __init__(self, wrapped: Transport) -> None:
-        self.wrapped = wrapped
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self.clear = b""
+
+    def write(self, data: bytes) -> None:
+        self.clear += data
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.wrapped, name)
+        return getattr(self.transport, name)
+
+
+async def test_tls_is_not_passed_by_and_the_buffer_beneath_is_looked_at() -> None:
+    server = DaphneLike()
+    beneath = server.transport
+    server.transport = tls = TLS(beneath)  # type: ignore[assignment]
+    socket = server.socket()
+    socket.send_text("1")
+    assert (tls.clear, beneath.sent) == (b"\x81\x011", b"")
+    beneath._tempDataLen = BACKLOG_BYTES + 1
+    socket.send_text("2")
+    assert (tls.clear, server.code) == (b"\x81\x011", CloseCode.TOO_SLOW)
+
+
+async def test_a_transport_whose_buffer_cannot_be_looked_at_is_refused() -> None:
+    server = DaphneLike()
+    server.transport.TLS = True  # begun on an open connection
+    with pytest.raises(TypeError):
+        server.socket()
 
 
 async def test_catching_up_waits_for_room_and_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
