@@ -63,7 +63,7 @@ def _channels() -> dict[str, Any]:
         "flightUpdates": {
             "address": "/ws/flight-updates",
             "description": "Close codes: 1012 the server restarts, 4401 the session has ended, 4408 "
-            "read too slowly, 4413 a message too large, 4429 too many sockets, flights or messages.",
+            "read too slowly, 4413 a message too large, 4429 too many sockets, flights, messages or frames.",
             "messages": {name: _to("components/messages", name) for name in (*_BY_CLIENT, *_BY_SOCKET)},
             "bindings": {"ws": {"method": "GET", "query": ticket}},
         },

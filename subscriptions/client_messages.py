@@ -1,4 +1,4 @@
-"""What a client may say on its socket, and how fast."""
+"""What a client may say on its socket."""
 
 from __future__ import annotations
 
@@ -72,18 +72,3 @@ def _is_text(value: object) -> bool:
 def _fault(message: dict[str, Any], name: str) -> FieldError:
     code = "invalid" if name in message else "required"
     return FieldError(f"/{name}", code, "A string.")
-
-
-class Rate:
-    """At most `limit` in any second."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._times: list[float] = []  # a deque takes ten times the room, for each socket
-
-    def allows(self, now: float) -> bool:
-        """Counts one more at `now` (seconds, monotonic); False where that is one too many."""
-        while self._times and self._times[0] <= now - 1:
-            self._times.pop(0)
-        self._times.append(now)
-        return len(self._times) <= self._limit

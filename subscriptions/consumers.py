@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import Any
@@ -29,9 +29,10 @@ from flightbook.http.json import encode
 from flightbook.http.middleware import request_id_of
 from flightbook.http.problems import as_problem, document
 from flights import public as flights
-from subscriptions.client_messages import Follow, Rate, Unfollow, parse
+from subscriptions.client_messages import Follow, Unfollow, parse
 from subscriptions.handshake import authenticate, header
 from subscriptions.hub import FAREWELL_SECONDS, current_hub
+from subscriptions.rates import Rate
 from subscriptions.sockets import CloseCode, Event, Send, Socket
 
 logger = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ class FlightUpdatesConsumer:
     async def _handshake(self) -> SessionHandle | None:
         """Whose the socket is. Refused before it is accepted, a client sees HTTP 403: None."""
         try:
-            session = await authenticate(self._scope)
+            session = await self._unless_gone(authenticate(self._scope))
         except (Forbidden, NotAuthenticated, TokenInvalid):
             tracing.answered(HTTPStatus.FORBIDDEN)
             await self._send({"type": "websocket.close"})
@@ -99,9 +100,21 @@ class FlightUpdatesConsumer:
         except (OperationalError, InterfaceError) as error:
             logger.info("no socket while the database is away: %s", error)
             session = _NOBODY
+        if session is None:
+            return None
         tracing.answered(HTTPStatus.SWITCHING_PROTOCOLS)
         await self._send({"type": "websocket.accept"})
         return session
+
+    async def _unless_gone(self, authentication: Coroutine[Any, Any, SessionHandle]) -> SessionHandle | None:
+        """None where the client goes while its turn has not come; then nothing is done for it either."""
+        ours, theirs = asyncio.ensure_future(authentication), asyncio.ensure_future(self._receive())
+        try:
+            await asyncio.wait((ours, theirs), return_when=asyncio.FIRST_COMPLETED)
+            return None if theirs.done() else await ours
+        finally:
+            ours.cancel()
+            theirs.cancel()
 
     def _admit(self, socket: Socket) -> None:
         if socket.session is _NOBODY or self.hub.is_closing:

@@ -6,6 +6,8 @@
   they go to the kernel at once, and the transport gets only what the kernel did not take.
 - Autobahn's `sendClose` refuses 1012, which the registry has for "service restart".
 - It drops the connection on a frame over its limit, without a close frame; the contract's code is 4413.
+- It answers pings, and takes in the parts of a message, as many as come and whether or not its client reads.
+- A connection that it closes "when all is written" stays for good where the client does not read.
 - At SIGTERM it cancels the applications and stops, and where a request had just ended not even all of them.
   It listens to the last. `before_shutdown` ends that, and hangs our farewell in front of the reactor's stop.
 """
@@ -15,8 +17,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
+import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
+
+from subscriptions.rates import Rate
 
 # Autobahn's own second is too short for a crowd: whoever is dropped loses the code that it has not read.
 CLOSE_SECONDS = 4.0
@@ -32,18 +37,32 @@ class Frame:
         self.wire = b""
 
 
+class Limits(NamedTuple):
+    """What one client may do to its connection, and the codes that it is closed with over that."""
+
+    waiting_bytes: int
+    frames_per_second: int
+    too_slow: int
+    too_large: int
+    too_many: int
+
+
 class Connection:
-    """The server's side of one socket. `code_for_large_frames` is for what is over its own limit."""
+    """The server's side of one socket."""
 
-    __slots__ = ("_code_for_large_frames", "_protocol", "_transport")
+    __slots__ = ("_limits", "_protocol", "_rate", "_transport", "_wire")
 
-    def __init__(self, protocol: Any, code_for_large_frames: int) -> None:
+    def __init__(self, protocol: Any, limits: Limits) -> None:
         self._protocol = protocol
         self._transport = protocol.transport
-        self._code_for_large_frames = code_for_large_frames
+        self._wire = _wire(protocol.transport)
+        self._limits = limits
+        self._rate = Rate(limits.frames_per_second)
         protocol.failByDrop = False
         protocol.closeHandshakeTimeout = CLOSE_SECONDS
         protocol._max_message_size_exceeded = self._refuse_large_frame
+        protocol._closeConnection = self._end
+        protocol.onFrameBegin = self._frame_begins
         self._forget_handshake()
 
     def _forget_handshake(self) -> None:
@@ -59,8 +78,8 @@ class Connection:
 
     def waiting(self) -> int:
         """Bytes in Twisted's two buffers (`abstract.FileDescriptor`): one being written, one behind it."""
-        transport = self._transport
-        return len(transport.dataBuffer) - int(transport.offset) + int(transport._tempDataLen)
+        wire = self._wire
+        return len(wire.dataBuffer) - int(wire.offset) + int(wire._tempDataLen)
 
     def put(self, frame: Frame) -> None:
         """Sends it, behind all that was sent before; where the connection is no longer open, nowhere."""
@@ -69,7 +88,8 @@ class Connection:
             return
         if not frame.wire:
             frame.wire = protocol.factory.prepareMessage(frame.text.encode(), doNotCompress=True).payloadHybi
-        written = 0 if self.waiting() else transport.writeSomeData(frame.wire)
+        is_at_once = transport is self._wire and not self.waiting()
+        written = transport.writeSomeData(frame.wire) if is_at_once else 0
         if isinstance(written, Exception):
             written = 0  # the reactor meets the same failure, and ends the connection as it should
         if written < len(frame.wire):
@@ -80,24 +100,64 @@ class Connection:
         if self._protocol.state == self._protocol.STATE_OPEN:
             self._protocol.sendCloseFrame(code=code)
 
+    def abort(self) -> None:
+        """Ends the connection at once, without a word."""
+        self._transport.abortConnection()
+
     def discard(self) -> None:
         """What is still in the transport's buffers goes with it."""
 
     def _refuse_large_frame(self, size: int, limit: int, reason: str) -> None:
         """Autobahn's hook; what still comes of that frame is not kept."""
-        self._protocol._fail_connection(self._code_for_large_frames, reason)
+        self._protocol._fail_connection(self._limits.too_large, reason)
+
+    def _frame_begins(self) -> None:
+        """Autobahn's hook for each frame; the application hears of whole messages alone."""
+        if not self._rate.allows(time.monotonic()):
+            self._refuse(self._limits.too_many, "too many frames")
+            self._stop_reading()
+        elif self.waiting() > self._limits.waiting_bytes:
+            self._refuse(self._limits.too_slow, "too slow a reader")
+        type(self._protocol).onFrameBegin(self._protocol)
+
+    def _refuse(self, code: int, reason: str) -> None:
+        if self._protocol.state == self._protocol.STATE_OPEN:
+            self._protocol._fail_connection(code, reason)
+
+    def _stop_reading(self) -> None:
+        """Nor is what was read looked at: a flood costs nothing more until the connection is dropped."""
+        self._transport.pauseProducing()
+        self._protocol.data = b""
+
+    def _end(self, abort: bool = False) -> None:  # noqa: FBT001, FBT002 - Autobahn's hook
+        """Without `abort`, when all is written; but where the client does not read, that is never."""
+        if not abort:
+            self._transport.loseConnection()
+            asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abortConnection)
+        else:
+            self._transport.abortConnection()
 
 
-def connection_of(send: object, *, code_for_large_frames: int) -> Connection | None:
-    """The connection behind an ASGI `send` of daphne's; None under another server, and under TLS."""
+def connection_of(send: object, limits: Limits) -> Connection | None:
+    """The connection behind an ASGI `send` of daphne's; None under another server."""
     protocol = send.args[0] if isinstance(send, functools.partial) and send.args else None
-    transport = getattr(protocol, "transport", None)
     is_known = hasattr(protocol, "sendCloseFrame") and hasattr(
         getattr(protocol, "factory", None), "prepareMessage"
     )
-    # Its own attribute: a wrapper for TLS answers for what it wraps, and must not be passed by.
-    is_plain = "_tempDataLen" in getattr(transport, "__dict__", ()) and not getattr(transport, "TLS", False)
-    return Connection(protocol, code_for_large_frames) if is_known and is_plain else None
+    return Connection(protocol, limits) if is_known else None
+
+
+def _wire(transport: Any) -> Any:
+    """What has the two buffers: the transport, or what TLS wraps.
+
+    Raises:
+        TypeError: neither has them, so that nothing would bound what waits.
+    """
+    for layer in (transport, getattr(transport, "transport", None)):
+        own = getattr(layer, "__dict__", ())  # a wrapper answers for what it wraps
+        if "_tempDataLen" in own and not getattr(layer, "TLS", False):
+            return layer
+    raise TypeError(f"daphne has a transport that is not known: {transport!r}")
 
 
 def before_shutdown(farewell: Callable[[], Awaitable[None]]) -> None:

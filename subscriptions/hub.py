@@ -27,7 +27,7 @@ from redis.exceptions import RedisError
 
 from flightbook import instruments
 from subscriptions import daphne_server
-from subscriptions.log_reads import Pulse, begin, off_loop, pulse, state_after_reset
+from subscriptions.log_reads import Pulse, begin, off_loop, pulse, state_after_reset, watcher_thread
 from subscriptions.messages import EncodedUpdate, from_layer, group_name
 from subscriptions.outages import Outage
 from subscriptions.sockets import CloseCode, Socket
@@ -130,9 +130,14 @@ class Hub:
                 return
             topic.joined = await self._reach(self._layer.group_add, topic)
 
+    @property
+    def _layer_rests(self) -> bool:
+        """It is away, and is not tried again yet."""
+        return asyncio.get_running_loop().time() < self._retry_layer_at
+
     async def _reach(self, call: Callable[[str, str], Coroutine[Any, Any, None]], topic: Topic) -> bool:
         """Calls the layer about the flight's group, and waits so long; False where the layer is away."""
-        if asyncio.get_running_loop().time() < self._retry_layer_at:
+        if self._layer_rests:
             return False
         try:
             async with asyncio.timeout(LAYER_SECONDS):
@@ -148,16 +153,20 @@ class Hub:
         while True:
             self._listening.set()  # from the next line on, the layer knows our channel
             try:
-                update = from_layer(await self._layer.receive(self._channel))
+                self._hear(from_layer(await self._layer.receive(self._channel)))
             except (RedisError, OSError) as error:
                 self._layer_outage.begin(error)
                 await asyncio.sleep(LAYER_SECONDS)
-                continue
-            _measure(update)
-            if self._log not in (None, update.log):
-                self.wake()  # a restored backup: the watcher begins all flights anew
-            elif topic := self.topics.get(update.flight_pk):
-                topic.receive(update)
+            except Exception:  # whatever this one was, the next must be heard
+                logger.exception("a message of the layer failed")
+                await asyncio.sleep(LAYER_SECONDS)
+
+    def _hear(self, update: EncodedUpdate) -> None:
+        _measure(update)
+        if self._log not in (None, update.log):
+            self.wake()  # a restored backup: the watcher begins all flights anew
+        elif topic := self.topics.get(update.flight_pk):
+            topic.receive(update)
 
     # --- The watcher ---
 
@@ -183,10 +192,12 @@ class Hub:
         self._tasks = []
 
     async def look_round(self) -> None:
-        """One round: dead sessions, updates that the layer lost, groups to leave and to join."""
+        """One round: slow readers, dead sessions, updates that the layer lost, groups to leave and join."""
+        for socket in list(self.sockets):
+            socket.cut_off_if_slow()
         sids = {socket.session.sid for socket in self.sockets}
         try:
-            found = await off_loop(pulse, list(self.topics), sids)
+            found = await watcher_thread.run(pulse, list(self.topics), sids)
         except (OperationalError, InterfaceError) as error:
             self._database_outage.begin(error)
         else:
@@ -208,15 +219,16 @@ class Hub:
         for flight_pk, sequence in found.sequences.items():
             topic = self.topics.get(flight_pk)
             if topic is not None and topic.log not in (None, found.log):
-                await topic.reset(await off_loop(state_after_reset, flight_pk))
+                await topic.reset(await watcher_thread.run(state_after_reset, flight_pk))
             elif topic is not None:
                 topic.announce(sequence)
 
     async def _leave_groups(self) -> None:
         for topic in list(self.topics.values()):
             async with topic.joining:  # a newcomer waits here, and then joins anew
-                if topic.is_empty and topic.joined:
-                    topic.joined = not await self._reach(self._layer.group_discard, topic)
+                if topic.is_empty and topic.joined and not self._layer_rests:
+                    topic.joined = False  # come what may: channels_redis forgets us before it asks Redis
+                    await self._reach(self._layer.group_discard, topic)
             if topic.is_empty and not topic.joined:
                 del self.topics[topic.flight_pk]
 

@@ -14,6 +14,8 @@ PAGE = 200
 # What authenticates and reads for all sockets of a process, off its event loop.
 threads = DatabaseThreads(4, "sockets-database")
 off_loop = threads.run
+# The watcher's own: when a crowd comes back, ten thousand calls wait for the others.
+watcher_thread = DatabaseThreads(1, "watcher-database")
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from django.conf import settings
+
 from accounts.public import SessionHandle
-from subscriptions.daphne_server import Frame, connection_of
+from subscriptions.daphne_server import Frame, Limits, connection_of
 
 if TYPE_CHECKING:
     from subscriptions.topics import Topic
+
+logger = logging.getLogger(__name__)
 
 Event = Mapping[str, Any]
 Send = Callable[[Event], Awaitable[None]]
@@ -22,6 +28,8 @@ BACKLOG_BYTES = 256 * 1024
 # A follower that catches up on a long log is given this long to read a page of it.
 DRAIN_SECONDS = 15.0
 _DRAIN_STEP = 0.02
+# Pongs, and messages in parts.
+_FRAMES_PER_MESSAGE = 5
 
 
 class CloseCode(IntEnum):
@@ -34,12 +42,25 @@ class CloseCode(IntEnum):
     TOO_MANY = 4429
 
 
+@functools.cache
+def _limits(messages_per_second: int) -> Limits:
+    """One for all sockets."""
+    return Limits(
+        waiting_bytes=BACKLOG_BYTES,
+        frames_per_second=messages_per_second * _FRAMES_PER_MESSAGE,
+        too_slow=CloseCode.TOO_SLOW,
+        too_large=CloseCode.TOO_LARGE,
+        too_many=CloseCode.TOO_MANY,
+    )
+
+
 class Outbox(Protocol):
     """The way out of one socket, which never waits. `waiting`: bytes that its client has not taken yet."""
 
     def waiting(self) -> int: ...
     def put(self, frame: Frame, /) -> None: ...
     def close(self, code: int) -> None: ...
+    def abort(self) -> None: ...
     def discard(self) -> None: ...
 
 
@@ -63,6 +84,10 @@ class QueuedOutbox:
         if self._bytes > BACKLOG_BYTES:
             self.discard()
         self._append({"type": "websocket.close", "code": code})
+
+    def abort(self) -> None:
+        """ASGI has no way to; what waits is not sent."""
+        self.discard()
 
     def discard(self) -> None:
         if self._writer is not None:
@@ -97,17 +122,19 @@ class Socket:
         self.session = session
         self.topics: dict[int, Topic] = {}
         self.is_closed = False
-        connection = connection_of(send, code_for_large_frames=CloseCode.TOO_LARGE)
+        connection = connection_of(send, _limits(settings.SOCKET_MESSAGES_PER_SECOND))
         self._outbox: Outbox = connection or QueuedOutbox(send)
 
     def push(self, frame: Frame) -> None:
         """Sends it; closes the socket instead where its reader is too slow."""
-        if self.is_closed:
-            return
-        if self._outbox.waiting() > BACKLOG_BYTES:
-            self.close(CloseCode.TOO_SLOW)
-        else:
+        self.cut_off_if_slow()
+        if not self.is_closed:
             self._outbox.put(frame)
+
+    def cut_off_if_slow(self) -> None:
+        """Closes it where its reader is too slow, for what we send or for the answers to its pings."""
+        if not self.is_closed and self._outbox.waiting() > BACKLOG_BYTES:
+            self.close(CloseCode.TOO_SLOW)
 
     def send_text(self, text: str) -> None:
         self.push(Frame(text))
@@ -125,6 +152,14 @@ class Socket:
         if not self.is_closed:
             self.is_closed = True
             self._outbox.close(int(code))
+
+    def give_up(self) -> None:
+        """After a failure of ours: its client is to come back; where that can't be said, it is cut off."""
+        try:
+            self.close(CloseCode.RESTARTING)
+        except Exception:
+            logger.exception("a socket could not be closed")
+            self._outbox.abort()
 
     def gone(self) -> None:
         """The client is no longer there."""

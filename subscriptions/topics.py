@@ -58,26 +58,32 @@ class Topic:
 
     async def admit(self, socket: Socket, beginning: Beginning) -> None:
         """Sends what `beginning` holds and what came since, then lets the socket in."""
-        sent, page = beginning.sequence, beginning.updates
-        while True:
+        log, sent, target, page = beginning.log, beginning.sequence, beginning.target, beginning.updates
+        while not socket.is_closed:
+            await socket.drain()
             for update in page:
                 socket.send_text(update.text)
                 sent = max(sent, update.sequence)
-            if sent >= max(beginning.target, self.sequence or 0):
+            if state := await self._state_of_another(log):
+                log, sent, target, page = state.log, state.sequence, state.sequence, [state]
+                continue
+            if sent >= max(target, self.sequence or 0):
                 break
-            await socket.drain()
             page = await self._fetch(self.flight_pk, sent)
             if not page:  # the log was changed for another one: the watcher will say so to all
                 break
-        if self.log not in (None, beginning.log):  # it was, since `beginning` was read
-            sent = await self._begin_anew(socket)
         if not socket.is_closed:
-            self._enter(socket, sent, beginning.log)
+            self._enter(socket, sent, log)
 
-    async def _begin_anew(self, socket: Socket) -> int:
+    async def _state_of_another(self, log: str) -> EncodedUpdate | None:
+        """Where the log was changed since `log` was read: the state to begin anew with.
+
+        None also where `log` is the new one, and this topic's still the old: the watcher will say so to all.
+        """
+        if self.log in (None, log):
+            return None
         state = await off_loop(state_after_reset, self.flight_pk)
-        socket.send_text(state.text)
-        return state.sequence
+        return state if state.log != log else None
 
     def _enter(self, socket: Socket, sent: int, log: str) -> None:
         self._live[socket] = sent
@@ -145,5 +151,5 @@ class Topic:
             socket.push(frame)
         except Exception:  # one broken socket must not cost the others their update
             logger.exception("a socket following flight %d failed", self.flight_pk)
-            socket.gone()
             self.leave(socket)
+            socket.give_up()

@@ -83,6 +83,7 @@ def _serve(port: str) -> None:
     from daphne.cli import CommandLineInterface  # noqa: PLC0415
 
     limits = ["--websocket-max-frame-size", _FRAME, "--websocket-max-message-size", _FRAME]
+    limits += ["--websocket_connect_timeout", "20"]
     CommandLineInterface().run(
         ["-v", "0", "-b", "127.0.0.1", "-p", port, *limits, "flightbook.asgi:application"]
     )

@@ -63,8 +63,9 @@ def _parse() -> Address:
 def _commands(address: Address) -> dict[str, Sequence[str]]:
     most = str(settings.SOCKET_FRAME_BYTES)
     limits = ("--websocket-max-frame-size", most, "--websocket-max-message-size", most)
-    # Its default ends every socket after a day.
-    daphne = ("-m", "daphne", "-e", address.endpoint, "--websocket_timeout", "-1", *limits)
+    # Its defaults end every socket after a day, and who waits 5 s to be let in: in a crowd many do.
+    times = ("--websocket_timeout", "-1", "--websocket_connect_timeout", "20")
+    daphne = ("-m", "daphne", "-e", address.endpoint, *times, *limits)
     return {
         "server": (sys.executable, *daphne, "flightbook.asgi:application"),
         "relay": (sys.executable, _MANAGE, "relay"),

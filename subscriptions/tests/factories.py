@@ -68,9 +68,12 @@ class Client:
         communicator: Any = ApplicationCommunicator
         self._wire: Any = communicator(websocket_application, scope)
 
+    async def dial(self) -> None:
+        await self._wire.send_input({"type": "websocket.connect"})
+
     async def open(self) -> bool:
         """Whether the socket was accepted."""
-        await self._wire.send_input({"type": "websocket.connect"})
+        await self.dial()
         answer = await self._wire.receive_output(10)
         return bool(answer["type"] == "websocket.accept")
 

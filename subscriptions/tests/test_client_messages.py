@@ -14,8 +14,8 @@ from django.db import connection, transaction
 
 from accounts.tests.factories import login, make_user
 from flights.tests.factories import make_flight
-from subscriptions.client_messages import Rate
 from subscriptions.log_reads import off_loop
+from subscriptions.rates import Rate
 from subscriptions.tests.factories import Client, bearer, http, hub, make_flights, open_client, until
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -6,7 +6,6 @@ import asyncio
 import json
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,24 +19,9 @@ from accounts.tests.factories import login, make_user
 from subscriptions.log_reads import off_loop
 from subscriptions.messages import EncodedUpdate, group_name, to_layer
 from subscriptions.tests.factories import http, make_flights, register_relay, report
-from subscriptions.tests.servers import Daphne, Relay, Valkey
+from subscriptions.tests.servers import Daphne, Relay, Valkey, opening
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def valkey(tmp_path: Path) -> Iterator[Valkey]:
-    server = Valkey(tmp_path)
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def daphne(transactional_db: None, valkey: Valkey) -> Iterator[Daphne]:
-    login(make_user())  # makes the keys, which daphne then reads
-    server = Daphne(redis_port=valkey.port)
-    yield server
-    server.kill()
 
 
 @pytest.fixture
@@ -54,17 +38,8 @@ def somebody(count: int = 1) -> Any:
 
 
 def dial(daphne: Daphne, token: str, **options: Any) -> Any:
-    return connect(daphne.address, additional_headers={"Authorization": f"Bearer {token}"}, **options)
-
-
-def opening(token: str) -> bytes:
-    """A handshake by hand, for a client that then keeps to nothing."""
-    fields = (
-        "GET /ws/flight-updates HTTP/1.1", "Host: 127.0.0.1", "Upgrade: websocket", "Connection: Upgrade",
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13",
-        f"Authorization: Bearer {token}",
-    )  # fmt: skip
-    return "\r\n".join((*fields, "", "")).encode()
+    headers = {"Authorization": f"Bearer {token}"}
+    return connect(daphne.address, additional_headers=headers, ssl=daphne.tls, **options)
 
 
 async def say(socket: ClientConnection, **message: Any) -> None:
@@ -170,6 +145,7 @@ async def test_a_server_that_says_farewell_lets_nobody_in(daphne: Daphne) -> Non
     assert await asyncio.to_thread(daphne.ends) == 0
 
 
+@pytest.mark.parametrize("daphne", ["plain", "tls"], indirect=True)
 async def test_who_never_reads_is_cut_off_and_others_are_not(daphne: Daphne, valkey: Valkey) -> None:
     user, token, [flight] = await off_loop(somebody)
     config: Any = settings.CHANNEL_LAYERS["default"]["CONFIG"]

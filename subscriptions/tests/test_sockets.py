@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 from typing import Any
 
 import pytest
 from autobahn.twisted.websocket import WebSocketServerFactory
-from twisted.internet.error import ConnectionLost
 
-from accounts.public import SessionHandle
 from flightbook.logs import OncePerMinute
 from subscriptions.daphne_server import Frame
 from subscriptions.outages import Outage
-from subscriptions.sockets import BACKLOG_BYTES, CloseCode, Event, QueuedOutbox, Socket
-from subscriptions.tests.factories import until
+from subscriptions.sockets import BACKLOG_BYTES, CloseCode, Event, Socket
+from subscriptions.tests.daphne_like import SOMEBODY, DaphneLike, Transport
+from subscriptions.tests.factories import hub, until
 
-SOMEBODY = SessionHandle(sid="sid", user_pk=1, user_public_id="somebody")
 TEXT = "x" * 1000
 
 
@@ -75,55 +72,6 @@ async def test_a_client_that_has_gone() -> None:
     assert socket._outbox.waiting() == 0
 
 
-class Transport:
-    """As much of Twisted's as is looked at; `takes`: the bytes that the kernel has room for."""
-
-    TLS = False
-
-    def __init__(self) -> None:
-        self.dataBuffer = b""
-        self.offset = self._tempDataLen = 0
-        self.takes = 1_000_000
-        self.is_lost = False
-        self.sent = self.buffered = b""
-
-    def writeSomeData(self, data: bytes) -> int | Exception:  # noqa: N802 - Twisted's name
-        if self.is_lost:
-            return ConnectionLost()
-        self.sent += data[: self.takes]
-        return min(len(data), self.takes)
-
-    def write(self, data: bytes) -> None:
-        self.buffered += data
-        self._tempDataLen += len(data)
-
-    def unregisterProducer(self) -> None:  # noqa: N802 - Twisted's name
-        """Nobody is registered."""
-
-
-class DaphneLike:
-    """As much of daphne's protocol as is looked at."""
-
-    STATE_OPEN = 3
-
-    def __init__(self) -> None:
-        self.state = self.STATE_OPEN
-        self.transport = Transport()
-        self.factory = WebSocketServerFactory()  # type: ignore[no-untyped-call]
-        self.clean_headers = [(b"host", b"testserver")]
-        self.http_headers = {"host": "testserver"}
-        self.code = 0
-
-    def sendCloseFrame(self, code: int) -> None:  # noqa: N802 - Autobahn's name
-        self.code = code
-
-    async def _handle(self, protocol: Any, event: Event) -> None:
-        raise AssertionError("passed by")
-
-    def socket(self) -> Socket:
-        return Socket(functools.partial(self._handle, self), SOMEBODY)
-
-
 async def test_daphnes_buffer_is_looked_at() -> None:
     server = DaphneLike()
     socket = server.socket()
@@ -135,6 +83,18 @@ async def test_daphnes_buffer_is_looked_at() -> None:
     socket.send_text("2")
     assert (server.transport.buffered, server.code) == (b"\x81\x011", CloseCode.TOO_SLOW)
     assert socket.is_closed
+
+
+async def test_it_is_looked_at_with_each_frame_that_comes() -> None:
+    """Pongs, say, wait in it too."""
+    server = DaphneLike()
+    server.socket()
+    server.transport._tempDataLen = BACKLOG_BYTES
+    server.onFrameBegin()
+    assert server.code == 0
+    server.transport._tempDataLen += 1
+    server.onFrameBegin()
+    assert server.code == CloseCode.TOO_SLOW
 
 
 async def test_the_kernel_takes_what_it_can_and_the_transport_the_rest() -> None:
@@ -169,23 +129,37 @@ async def test_a_frame_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {server.transport.sent for server in servers} == {b"\x81\x7e\x00\xc8" + "é".encode() * 100}
 
 
-async def test_tls_is_not_passed_by() -> None:
-    server = DaphneLike()
-    server.transport.TLS = True
-    wrapped = DaphneLike()
-    wrapped.transport = Wrapper(wrapped.transport)  # type: ignore[assignment]
-    for each in (server, wrapped):
-        assert isinstance(each.socket()._outbox, QueuedOutbox)
-
-
-class Wrapper:
+class TLS:
     """As Twisted wraps a transport for TLS: it answers for what it wraps."""
 
-    def __init__(self, wrapped: Transport) -> None:
-        self.wrapped = wrapped
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self.clear = b""
+
+    def write(self, data: bytes) -> None:
+        self.clear += data
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.wrapped, name)
+        return getattr(self.transport, name)
+
+
+async def test_tls_is_not_passed_by_and_the_buffer_beneath_is_looked_at() -> None:
+    server = DaphneLike()
+    beneath = server.transport
+    server.transport = tls = TLS(beneath)  # type: ignore[assignment]
+    socket = server.socket()
+    socket.send_text("1")
+    assert (tls.clear, beneath.sent) == (b"\x81\x011", b"")
+    beneath._tempDataLen = BACKLOG_BYTES + 1
+    socket.send_text("2")
+    assert (tls.clear, server.code) == (b"\x81\x011", CloseCode.TOO_SLOW)
+
+
+async def test_a_transport_whose_buffer_cannot_be_looked_at_is_refused() -> None:
+    server = DaphneLike()
+    server.transport.TLS = True  # begun on an open connection
+    with pytest.raises(TypeError):
+        server.socket()
 
 
 async def test_catching_up_waits_for_room_and_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,6 +176,19 @@ async def test_catching_up_waits_for_room_and_gives_up(monkeypatch: pytest.Monke
     server.transport._tempDataLen = BACKLOG_BYTES
     await socket.drain()
     assert server.code == CloseCode.TOO_SLOW
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_watcher_looks_at_all_buffers() -> None:
+    server = DaphneLike()
+    socket = server.socket()
+    assert hub().enter(socket)
+    try:
+        server.transport._tempDataLen = BACKLOG_BYTES + 1
+        await hub().look_round()
+        assert (socket.is_closed, server.code) == (True, CloseCode.TOO_SLOW)
+    finally:
+        hub().leave(socket)
 
 
 def test_a_noisy_library_is_heard_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:

@@ -83,11 +83,17 @@ function show(page) {
   document.title = page.title;
   at("place").textContent = page.getElementById("place").textContent;
   setClock(page.getElementById("clock"));
+  if (fresh.dataset.log !== table().dataset.log) forgetOtherLogs(fresh.dataset.log);
   Object.assign(table().dataset, fresh.dataset);
   table().caption.textContent = fresh.caption.textContent;
   replaceRows(table().tBodies[0], fresh.tBodies[0]);
   for (const update of latest.values()) apply(update);
   followRows();
+}
+
+/** After a restore: what was heard before it is not newer than the page. */
+function forgetOtherLogs(log) {
+  for (const [id, update] of latest) if (update.log !== log) latest.delete(id);
 }
 
 // --- Updates ---

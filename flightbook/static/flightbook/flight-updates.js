@@ -32,7 +32,7 @@ const DEFAULTS = {
   tooManyDelayMs: 5_000,
   retryMs: 2_000, // a question that the server could not answer is asked again after this, or up to twice as long
   openMs: 15_000, // for the ticket and the opening together
-  answerMs: 15_000,
+  answerMs: 15_000, // for each question, whatever else is heard meanwhile
   silenceMs: 30_000, // after so much silence the client asks whether the line is alive
   random: Math.random,
   WebSocket: globalThis.WebSocket,
@@ -103,7 +103,7 @@ export class FlightUpdates {
     const flight = this.#flights.get(flightId);
     if (!flight) return;
     this.#flights.delete(flightId);
-    this.#open.delete(flight);
+    this.#settle(flight);
     this.#enqueue(flightId, "unfollow");
   }
 
@@ -222,7 +222,7 @@ export class FlightUpdates {
   #question(flightId) {
     const flight = this.#flights.get(flightId);
     this.#open.add(flight);
-    this.#listen();
+    this.#after(`answer ${flightId}`, this.#options.answerMs, () => this.#lost());
     const question = { userId: this.#options.userId, flightId };
     const after = flight.hasGap ? flight.sequence : flight.sequence - 1; // null - 1 is -1, too: the state is the answer
     if (after >= 0) Object.assign(question, { afterSequence: after }, flight.log !== null && { log: flight.log });
@@ -258,15 +258,21 @@ export class FlightUpdates {
   #fillGap(flight) {
     if (flight.hasGap) return;
     flight.hasGap = true;
-    this.#open.delete(flight);
+    this.#settle(flight);
     this.#enqueue(flight.id, "follow");
   }
 
   #answered(flight) {
-    this.#open.delete(flight);
+    this.#settle(flight);
     if (this.#probed === flight) this.#probed = null;
     this.#pump();
     this.#look();
+  }
+
+  /** The flight's question is no longer waited for. */
+  #settle(flight) {
+    this.#open.delete(flight);
+    this.#cancel(`answer ${flight.id}`);
   }
 
   #complaint(problem) {
@@ -284,25 +290,23 @@ export class FlightUpdates {
   /** The server could not answer, for want of its database, say. Until it can, the question counts as open. */
   #askAgain(flight) {
     const { retryMs, random } = this.#options;
+    this.#cancel(`answer ${flight.id}`);
     this.#after(`ask ${flight.id}`, retryMs * (1 + random()), () => {
       if (this.#flights.get(flight.id) !== flight) return;
-      this.#open.delete(flight);
+      this.#settle(flight);
       this.#enqueue(flight.id, "follow");
     });
   }
 
   // --- Time and state ---
 
-  /** The server is given its time from now on. */
   #listen() {
-    const { answerMs, silenceMs } = this.#options;
-    this.#after("silence", this.#open.size ? answerMs : silenceMs, () => this.#silent());
+    this.#after("silence", this.#options.silenceMs, () => this.#silent());
   }
 
   #silent() {
     const [anyone] = this.#flights.values();
-    if (this.#open.size) this.#lost();
-    else if (anyone === undefined) this.#listen();
+    if (this.#open.size || anyone === undefined) this.#listen();
     else this.#probe(anyone);
   }
 

@@ -377,6 +377,40 @@ test("a silent line is asked whether it is alive, and given up where it does not
   assert.equal(client.state, "reconnecting");
 });
 
+test("an answer that does not come is missed, however much is heard of other flights", async () => {
+  await open();
+  client.follow("FL1");
+  client.follow("FL2");
+  tick(100);
+  for (let sequence = 1; sequence <= 15; sequence++) {
+    last().say(update(sequence));
+    assert.equal(client.state, "behind");
+    tick(1000);
+  }
+  assert.equal(client.state, "reconnecting");
+  assert.equal(sockets[0].closedWith, 1000);
+});
+
+test("each question has its own time", async () => {
+  await open();
+  client.follow("FL1");
+  last().say(update(1));
+  tick(10_000);
+  client.follow("FL2");
+  tick(10_000);
+  last().say(update(1, { flightId: "FL2" }));
+  tick(10_000);
+  assert.equal(client.state, "live");
+});
+
+test("a flight that is left is not waited for", async () => {
+  await open();
+  client.follow("FL1");
+  client.unfollow("FL1");
+  tick(20_000);
+  assert.equal(client.state, "live");
+});
+
 test("what an earlier connection still says is not heard", async () => {
   await open();
   client.follow("FL1");
