@@ -29,7 +29,7 @@ from flightbook.http.middleware import request_id_of
 from flightbook.http.problems import as_problem, document
 from flights import public as flights
 from subscriptions.client_messages import Follow, Rate, Unfollow, parse
-from subscriptions.handshake import authenticate, header
+from subscriptions.handshake import authenticate, header, named_user
 from subscriptions.hub import FAREWELL_SECONDS, current_hub
 from subscriptions.sockets import CloseCode, Event, Send, Socket
 
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 # Client messages that wait for the database; a client that has more of them open is flooding.
 _PENDING_MESSAGES = 500
 
-# Whose a socket is while the database can't say it: it is sent away as by a server that restarts.
+# Whose a socket is that is sent away unasked: the database can't say it, or the user has enough of them.
 _NOBODY = SessionHandle(sid="", user_pk=0, user_public_id="")
 
 Receive = Callable[[], Awaitable[Event]]
@@ -77,10 +77,16 @@ class FlightUpdatesConsumer:
             await self._clean_up()
 
     async def _connects(self) -> bool:
-        """Refused before it is accepted, a client sees HTTP 403."""
+        """Refused before it is accepted, a client sees HTTP 403.
+
+        Who has enough sockets is not looked up: a flood of openings must not keep the database's threads
+        busy, nor with them Python's lock, for which the broadcasts would wait.
+        """
         await self._receive()
+        is_full = False
         try:
-            session = await authenticate(self._scope)
+            is_full = self.hub.is_full(named_user(self._scope))
+            session = _NOBODY if is_full else await authenticate(self._scope)
         except (Forbidden, NotAuthenticated, TokenInvalid):
             await self._send({"type": "websocket.close"})
             return False
@@ -88,16 +94,18 @@ class FlightUpdatesConsumer:
             logger.info("no socket while the database is away: %s", error)
             session = _NOBODY
         await self._send({"type": "websocket.accept"})
-        self._admit(Socket(self._send, session))
+        await self._admit(Socket(self._send, session), is_full=is_full)
         return True
 
-    def _admit(self, socket: Socket) -> None:
-        if socket.session is _NOBODY or self.hub.is_closing:
+    async def _admit(self, socket: Socket, *, is_full: bool) -> None:
+        if self.hub.is_closing or (socket.session is _NOBODY and not is_full):
             socket.close(CloseCode.RESTARTING)
-        elif self.hub.enter(socket):
-            self.socket = socket
-        else:
+        elif is_full or not await self.hub.enter(socket):
             self._refuse(socket, Throttled(detail="You have too many sockets open."))
+        else:
+            self.socket = socket
+            if self.hub.is_closing:  # since it was let in
+                socket.close(CloseCode.RESTARTING)
 
     def take_in(self, message: Event) -> None:
         """Looks at size and rate, and puts the message behind those that wait."""

@@ -14,12 +14,18 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import socket
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 # Autobahn's own second is too short for a crowd: whoever is dropped loses the code that it has not read.
 CLOSE_SECONDS = 4.0
+# Of what a client does not read the kernel would keep megabytes (`tcp_wmem`) before anything waits here.
+KERNEL_BYTES = 64 * 1024
+# New connections in one round of the event loop. Twisted takes as many as knock, a hundred and more, and what
+# follows of each is then one round too: a broadcast waits for all of it.
+ACCEPTS_A_ROUND = 2
 
 
 class Frame:
@@ -41,6 +47,7 @@ class Connection:
         self._protocol = protocol
         self._transport = protocol.transport
         self._code_for_large_frames = code_for_large_frames
+        _keep_little_in_the_kernel(protocol.transport.getHandle())
         protocol.failByDrop = False
         protocol.closeHandshakeTimeout = CLOSE_SECONDS
         protocol._max_message_size_exceeded = self._refuse_large_frame
@@ -88,6 +95,12 @@ class Connection:
         self._protocol._fail_connection(self._code_for_large_frames, reason)
 
 
+def _keep_little_in_the_kernel(connection: socket.socket) -> None:
+    """Of what was never sent; what is on its way does not count, so that a good line stays as fast."""
+    if connection.family in (socket.AF_INET, socket.AF_INET6) and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, KERNEL_BYTES)
+
+
 def connection_of(send: object, *, code_for_large_frames: int) -> Connection | None:
     """The connection behind an ASGI `send` of daphne's; None under another server, and under TLS."""
     protocol = send.args[0] if isinstance(send, functools.partial) and send.args else None
@@ -105,8 +118,8 @@ def before_shutdown(farewell: Callable[[], Awaitable[None]]) -> None:
 
     From then on nobody is let in: who was sent elsewhere might come back here, and be sent away again.
     """
-    reactor: Any = sys.modules.get("twisted.internet.reactor")
-    if reactor is None or not reactor.running:
+    reactor = _running_reactor()
+    if reactor is None:
         return
     from twisted.internet.defer import Deferred  # noqa: PLC0415 - a process without daphne never loads it
 
@@ -117,10 +130,32 @@ def before_shutdown(farewell: Callable[[], Awaitable[None]]) -> None:
     reactor.addSystemEventTrigger("before", "shutdown", stop)
 
 
+def accept_by_and_by() -> None:
+    """A crowd that knocks waits in the kernel's queue, not the sockets that are open; nothing under another
+    server."""
+    reactor = _running_reactor()
+    for port in _ports(reactor) if reactor is not None else []:
+        port.doRead = functools.partial(_accept_few, port, port.doRead)
+
+
+def _accept_few(port: Any, accept: Callable[[], None]) -> None:
+    """Twisted counts anew how many to take, each time."""
+    port.numberAccepts = ACCEPTS_A_ROUND
+    accept()
+
+
 def _stop_listening(reactor: Any) -> None:
     """The kernel refuses who dials, so that a gateway tries another replica at once."""
+    for port in _ports(reactor):
+        port.stopListening()
+
+
+def _running_reactor() -> Any:
+    reactor: Any = sys.modules.get("twisted.internet.reactor")
+    return reactor if reactor is not None and reactor.running else None
+
+
+def _ports(reactor: Any) -> list[Any]:
     from twisted.internet.interfaces import IListeningPort  # noqa: PLC0415 - as above
 
-    for reader in reactor.getReaders():
-        if IListeningPort.providedBy(reader):
-            reader.stopListening()
+    return [reader for reader in reactor.getReaders() if IListeningPort.providedBy(reader)]

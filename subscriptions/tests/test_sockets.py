@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import socket as kernel
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from autobahn.twisted.websocket import WebSocketServerFactory
 from twisted.internet.error import ConnectionLost
 
 from accounts.public import SessionHandle
-from subscriptions.daphne_server import Frame
+from subscriptions.daphne_server import KERNEL_BYTES, Frame
 from subscriptions.outages import OncePerMinute, Outage
 from subscriptions.sockets import BACKLOG_BYTES, CloseCode, Event, QueuedOutbox, Socket
 from subscriptions.tests.factories import until
@@ -85,6 +86,10 @@ class Transport:
         self.takes = 1_000_000
         self.is_lost = False
         self.sent = self.buffered = b""
+        self.handle = kernel.socket()
+
+    def getHandle(self) -> kernel.socket:  # noqa: N802 - Twisted's name
+        return self.handle
 
     def writeSomeData(self, data: bytes) -> int | Exception:  # noqa: N802 - Twisted's name
         if self.is_lost:
@@ -146,6 +151,13 @@ async def test_the_kernel_takes_what_it_can_and_the_transport_the_rest() -> None
     socket.send_text("three")
     assert server.transport.sent == b"\x81\x03one" + b"\x81\x03t"
     assert server.transport.buffered == b"wo" + b"\x81\x05three"
+
+
+async def test_the_kernel_is_told_to_keep_little() -> None:
+    server = DaphneLike()
+    server.socket()
+    with server.transport.handle as handle:
+        assert handle.getsockopt(kernel.IPPROTO_TCP, kernel.TCP_NOTSENT_LOWAT) == KERNEL_BYTES
 
 
 async def test_a_lost_connection_is_left_to_the_reactor() -> None:
