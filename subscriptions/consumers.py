@@ -126,8 +126,11 @@ class FlightUpdatesConsumer:
         return len(self._commands) >= _PENDING_MESSAGES
 
     async def _work(self, socket: Socket) -> None:
-        """For as long as something is to be done: most sockets say something once, and listen for hours."""
-        while self._commands:
+        """For as long as something is to be done: most sockets say something once, and listen for hours.
+
+        What a flooder said before it was shut out is not done: it would be reads for nobody.
+        """
+        while self._commands and not socket.is_closed:
             command = self._commands.pop(0)
             try:
                 await self._obey(socket, command)

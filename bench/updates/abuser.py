@@ -3,15 +3,12 @@
 `silent` never reads what it follows; `large` sends frames of 2 MB; `flood` sends 10,000 messages a second;
 `many` opens 5,000 sockets of one user, as fast as they are refused. At the end it says one line of JSON: how
 many sockets it opened, and the close codes and HTTP statuses that it was refused with.
-
-Its work is not the server's: it gives way to the others on the machine.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import socket
 import struct
@@ -178,5 +175,4 @@ async def main(kind: str, settings: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(10)
     asyncio.run(main(sys.argv[1], json.loads(Path(sys.argv[2]).read_text(encoding="utf-8"))))

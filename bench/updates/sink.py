@@ -9,7 +9,6 @@ abuser itself costs, and the kernel, and a refusal: the least that any server co
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from typing import cast
 
@@ -81,5 +80,4 @@ async def main(port: int) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(10)  # as the abuser is
     asyncio.run(main(int(sys.argv[1])))

@@ -135,7 +135,7 @@ def test_moves_its_flight_out_of_the_folder(sample: Sample, clock: list[dt.datet
     (tmp_path / "telegram.txt").write_text(sample["text"])
     assert take_in_files(tmp_path) == 1
     answers = json.loads((tmp_path / "done" / "telegram.txt.answer.json").read_text())["messages"]
-    assert [(answer["outcome"], answer["flight_pk"]) for answer in answers] == [("applied", flight.public_id)]
+    assert [(answer["outcome"], answer["flightId"]) for answer in answers] == [("applied", flight.public_id)]
     check_moved(sample, flight)
 
 

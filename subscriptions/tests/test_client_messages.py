@@ -133,6 +133,25 @@ async def test_too_many_messages(settings: Any) -> None:
         assert await client.closed_with() == 4429
 
 
+async def test_what_a_flooder_asked_for_is_not_done(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.SOCKET_MESSAGES_PER_SECOND = 5
+    user, flight = await off_loop(make_user), await off_loop(make_flight)
+    follows = []
+
+    async def follow(*given: Any, **_: Any) -> None:
+        follows.append(given)
+        await asyncio.sleep(0.05)
+
+    async with open_client(user) as client:
+        await until(lambda: bool(hub().sockets))
+        monkeypatch.setattr(hub(), "follow", follow)
+        for _ in range(100):
+            await client.say(userId=user.public_id, flightId=flight.public_id)
+        assert await client.closed_with() == 4429
+        await asyncio.sleep(0.2)
+    assert len(follows) <= 1
+
+
 async def test_too_large_a_frame(settings: Any) -> None:
     settings.SOCKET_FRAME_BYTES = 100
     user = await off_loop(make_user)
