@@ -98,14 +98,13 @@ class FlightUpdatesConsumer:
         return True
 
     async def _admit(self, socket: Socket, *, is_full: bool) -> None:
+        self.socket = socket
         if self.hub.is_closing or (socket.session is _NOBODY and not is_full):
             socket.close(CloseCode.RESTARTING)
         elif is_full or not await self.hub.enter(socket):
             self._refuse(socket, Throttled(detail="You have too many sockets open."))
-        else:
-            self.socket = socket
-            if self.hub.is_closing:  # since it was let in
-                socket.close(CloseCode.RESTARTING)
+        elif self.hub.is_closing:  # since it was let in
+            socket.close(CloseCode.RESTARTING)
 
     def take_in(self, message: Event) -> None:
         """Looks at size and rate, and puts the message behind those that wait."""

@@ -88,7 +88,15 @@ class Connection:
             self._protocol.sendCloseFrame(code=code)
 
     def discard(self) -> None:
-        """What is still in the transport's buffers goes with it."""
+        """The client is gone, and what is still in the transport's buffers with it.
+
+        Autobahn would keep the connection until the time for an answer to its close frame is over: of a flood
+        of refused openings, thousands.
+        """
+        timer = self._protocol.closeHandshakeTimeoutCall
+        if timer is not None:
+            timer.cancel()
+            self._protocol.closeHandshakeTimeoutCall = None
 
     def _refuse_large_frame(self, size: int, limit: int, reason: str) -> None:
         """Autobahn's hook; what still comes of that frame is not kept."""

@@ -7,6 +7,7 @@ import functools
 import logging
 import socket as kernel
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from autobahn.twisted.websocket import WebSocketServerFactory
@@ -117,6 +118,7 @@ class DaphneLike:
         self.clean_headers = [(b"host", b"testserver")]
         self.http_headers = {"host": "testserver"}
         self.code = 0
+        self.closeHandshakeTimeoutCall: Mock | None = None
 
     def sendCloseFrame(self, code: int) -> None:  # noqa: N802 - Autobahn's name
         self.code = code
@@ -178,6 +180,16 @@ async def test_a_frame_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
         server.socket().push(frame)
         monkeypatch.setattr(WebSocketServerFactory, "prepareMessage", None)
     assert {server.transport.sent for server in servers} == {b"\x81\x7e\x00\xc8" + "é".encode() * 100}
+
+
+async def test_who_is_gone_is_not_waited_for() -> None:
+    server = DaphneLike()
+    socket = server.socket()
+    timer = server.closeHandshakeTimeoutCall = Mock()
+    socket.gone()
+    timer.cancel.assert_called_once_with()
+    assert server.closeHandshakeTimeoutCall is None
+    socket.gone()
 
 
 async def test_tls_is_not_passed_by() -> None:
