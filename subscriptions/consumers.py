@@ -99,11 +99,11 @@ class FlightUpdatesConsumer:
 
     async def _admit(self, socket: Socket, *, is_full: bool) -> None:
         self.socket = socket
-        if self.hub.is_closing or (socket.session is _NOBODY and not is_full):
+        if socket.session is _NOBODY and not is_full:
             socket.close(CloseCode.RESTARTING)
         elif is_full or not await self.hub.enter(socket):
             self._refuse(socket, Throttled(detail="You have too many sockets open."))
-        elif self.hub.is_closing:  # since it was let in
+        if self.hub.is_closing:  # perhaps since it was let in
             socket.close(CloseCode.RESTARTING)
 
     def take_in(self, message: Event) -> None:

@@ -23,9 +23,6 @@ from typing import Any
 CLOSE_SECONDS = 4.0
 # Of what a client does not read the kernel would keep megabytes (`tcp_wmem`) before anything waits here.
 KERNEL_BYTES = 64 * 1024
-# New connections in one round of the event loop. Twisted takes as many as knock, a hundred and more, and what
-# follows of each is then one round too: a broadcast waits for all of it.
-ACCEPTS_A_ROUND = 2
 
 
 class Frame:
@@ -126,8 +123,8 @@ def before_shutdown(farewell: Callable[[], Awaitable[None]]) -> None:
 
     From then on nobody is let in: who was sent elsewhere might come back here, and be sent away again.
     """
-    reactor = _running_reactor()
-    if reactor is None:
+    reactor: Any = sys.modules.get("twisted.internet.reactor")
+    if reactor is None or not reactor.running:
         return
     from twisted.internet.defer import Deferred  # noqa: PLC0415 - a process without daphne never loads it
 
@@ -138,32 +135,10 @@ def before_shutdown(farewell: Callable[[], Awaitable[None]]) -> None:
     reactor.addSystemEventTrigger("before", "shutdown", stop)
 
 
-def accept_by_and_by() -> None:
-    """A crowd that knocks waits in the kernel's queue, not the sockets that are open; nothing under another
-    server."""
-    reactor = _running_reactor()
-    for port in _ports(reactor) if reactor is not None else []:
-        port.doRead = functools.partial(_accept_few, port, port.doRead)
-
-
-def _accept_few(port: Any, accept: Callable[[], None]) -> None:
-    """Twisted counts anew how many to take, each time."""
-    port.numberAccepts = ACCEPTS_A_ROUND
-    accept()
-
-
 def _stop_listening(reactor: Any) -> None:
     """The kernel refuses who dials, so that a gateway tries another replica at once."""
-    for port in _ports(reactor):
-        port.stopListening()
-
-
-def _running_reactor() -> Any:
-    reactor: Any = sys.modules.get("twisted.internet.reactor")
-    return reactor if reactor is not None and reactor.running else None
-
-
-def _ports(reactor: Any) -> list[Any]:
     from twisted.internet.interfaces import IListeningPort  # noqa: PLC0415 - as above
 
-    return [reader for reader in reactor.getReaders() if IListeningPort.providedBy(reader)]
+    for reader in reactor.getReaders():
+        if IListeningPort.providedBy(reader):
+            reader.stopListening()

@@ -64,7 +64,6 @@ class Hub:
         self._channel = ""
         self._listening = asyncio.Event()
         daphne_server.before_shutdown(self.shut_down)
-        daphne_server.accept_by_and_by()
 
     # --- Sockets ---
 

@@ -73,7 +73,8 @@ class SocketCounts:
         self.process = uuid.uuid4().hex
         self._url = url or settings.REDIS_URL
         self._lease = lease_seconds
-        self._prefix = f"{settings.CHANNEL_LAYERS['default']['CONFIG']['prefix']}:sockets"
+        config: Any = settings.CHANNEL_LAYERS["default"]["CONFIG"]
+        self._prefix = f"{config['prefix']}:sockets"
         self._outage = Outage("the count of sockets")
         self._away_until = 0.0
 

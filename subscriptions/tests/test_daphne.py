@@ -175,7 +175,7 @@ async def _is_let_in(daphne: Daphne, token: str) -> bool:
     async with dial(daphne, token) as socket:
         try:
             await say(socket, unfollow="x")
-            return (await hear(socket))["code"] == "not_found"
+            return bool((await hear(socket))["code"] == "not_found")
         except ConnectionClosed:
             return False
 

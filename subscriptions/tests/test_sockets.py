@@ -118,7 +118,7 @@ class DaphneLike:
         self.clean_headers = [(b"host", b"testserver")]
         self.http_headers = {"host": "testserver"}
         self.code = 0
-        self.closeHandshakeTimeoutCall: Mock | None = None
+        self.closeHandshakeTimeoutCall: Any = None
 
     def sendCloseFrame(self, code: int) -> None:  # noqa: N802 - Autobahn's name
         self.code = code
