@@ -72,21 +72,21 @@ class Hub:
         user = socket.session.user_public_id
         if self.is_full(user):
             return False
-        self._per_user[user] += 1  # before the wait: others of his may come meanwhile
+        # Before the wait: others of his may come meanwhile, or the farewell.
+        self._per_user[user] += 1
+        self.sockets.add(socket)
+        instruments.sockets.inc()
+        if not self._tasks:
+            self._start()
         is_in = False
         try:
             is_in = await off_loop(self._counts.admit, user, self._per_user[user])
         finally:
             if not is_in:
-                self._one_fewer(user)
+                self._remove(socket)
         if not is_in:
             self._full_until[user] = asyncio.get_running_loop().time() + FULL_SECONDS
-            return False
-        self.sockets.add(socket)
-        instruments.sockets.inc()
-        if not self._tasks:
-            self._start()
-        return True
+        return is_in
 
     def is_full(self, user: str | None) -> bool:
         """Whether the user of that public id is known to have as many sockets as is allowed."""
@@ -100,12 +100,14 @@ class Hub:
         socket.gone()
         for flight_pk in list(socket.topics):
             self.unfollow(socket, flight_pk)
-        if socket in self.sockets:
-            self.sockets.discard(socket)
-            instruments.sockets.dec()
-            self._one_fewer(socket.session.user_public_id)
+        self._remove(socket)
 
-    def _one_fewer(self, user: str) -> None:
+    def _remove(self, socket: Socket) -> None:
+        if socket not in self.sockets:
+            return
+        self.sockets.discard(socket)
+        instruments.sockets.dec()
+        user = socket.session.user_public_id
         self._per_user[user] -= 1
         if not self._per_user[user]:
             del self._per_user[user]
