@@ -16,6 +16,7 @@ from accounts.queries import (
     authenticate_access_token,
     live_sessions,
     own_user_pk,
+    user_named_by,
 )
 from accounts.sessions import redeem_socket_ticket
 from accounts.types import Account, SessionHandle
@@ -38,4 +39,5 @@ __all__ = [
     "purge_expired",
     "queue_mail",
     "redeem_socket_ticket",
+    "user_named_by",
 ]

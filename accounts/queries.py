@@ -101,6 +101,15 @@ def authenticate_access_token(token: str) -> SessionHandle:
     return user_of_token(token)[1]
 
 
+def user_named_by(token: str) -> str:
+    """The public id of the user that an access token names. Nothing is read: the session may be over.
+
+    Raises:
+        TokenInvalid: the token is not ours, or out of time.
+    """
+    return read_access_token(token).user_public_id
+
+
 def live_sessions(sids: Collection[str]) -> set[str]:
     """Those of the sids that are neither ended nor expired, of active users."""
     return set(Session.objects.live().filter(sid__in=sids).values_list("sid", flat=True))

@@ -30,7 +30,7 @@ from flightbook.http.middleware import request_id_of
 from flightbook.http.problems import as_problem, document
 from flights import public as flights
 from subscriptions.client_messages import Follow, Unfollow, parse
-from subscriptions.handshake import authenticate, header
+from subscriptions.handshake import authenticate, header, named_user
 from subscriptions.hub import FAREWELL_SECONDS, current_hub
 from subscriptions.rates import Rate
 from subscriptions.sockets import CloseCode, Event, Send, Socket
@@ -39,8 +39,9 @@ logger = logging.getLogger(__name__)
 # Client messages that wait for the database; a client that has more of them open is flooding.
 _PENDING_MESSAGES = 500
 
-# Whose a socket is while the database can't say it: it is sent away as by a server that restarts.
+# Whose a socket is that is sent away unasked: the database can't say it, or the user has enough of them.
 _NOBODY = SessionHandle(sid="", user_pk=0, user_public_id="")
+_ONE_TOO_MANY = SessionHandle(sid="", user_pk=0, user_public_id="-")
 
 Receive = Callable[[], Awaitable[Event]]
 
@@ -86,13 +87,18 @@ class FlightUpdatesConsumer:
             session = await self._handshake()
         if session is None:
             return False
-        self._admit(Socket(self._send, session))
+        await self._admit(Socket(self._send, session))
         return True
 
     async def _handshake(self) -> SessionHandle | None:
-        """Whose the socket is. Refused before it is accepted, a client sees HTTP 403: None."""
+        """Whose the socket is. Refused before it is accepted, a client sees HTTP 403: None.
+
+        Who has enough sockets is not looked up: a flood of openings must not keep the database's threads
+        busy, nor with them Python's lock, for which the broadcasts would wait.
+        """
         try:
-            session = await self._unless_gone(authenticate(self._scope))
+            is_full = self.hub.is_full(named_user(self._scope))
+            session = _ONE_TOO_MANY if is_full else await self._unless_gone(authenticate(self._scope))
         except (Forbidden, NotAuthenticated, TokenInvalid):
             tracing.answered(HTTPStatus.FORBIDDEN)
             await self._send({"type": "websocket.close"})
@@ -116,13 +122,14 @@ class FlightUpdatesConsumer:
             ours.cancel()
             theirs.cancel()
 
-    def _admit(self, socket: Socket) -> None:
-        if socket.session is _NOBODY or self.hub.is_closing:
+    async def _admit(self, socket: Socket) -> None:
+        self.socket = socket
+        if socket.session is _NOBODY:
             socket.close(CloseCode.RESTARTING)
-        elif self.hub.enter(socket):
-            self.socket = socket
-        else:
+        elif socket.session is _ONE_TOO_MANY or not await self.hub.enter(socket):
             self._refuse(socket, Throttled(detail="You have too many sockets open."))
+        if self.hub.is_closing:  # perhaps since it was let in
+            socket.close(CloseCode.RESTARTING)
 
     def take_in(self, message: Event) -> None:
         """Looks at size and rate, and puts the message behind those that wait."""
@@ -143,8 +150,11 @@ class FlightUpdatesConsumer:
         return len(self._commands) >= _PENDING_MESSAGES
 
     async def _work(self, socket: Socket) -> None:
-        """For as long as something is to be done: most sockets say something once, and listen for hours."""
-        while self._commands:
+        """For as long as something is to be done: most sockets say something once, and listen for hours.
+
+        What a flooder said before it was shut out is not done: it would be reads for nobody.
+        """
+        while self._commands and not socket.is_closed:
             command = self._commands.pop(0)
             try:
                 await self._obey(socket, command)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -25,6 +26,8 @@ from subscriptions.rates import Rate
 
 # Autobahn's own second is too short for a crowd: whoever is dropped loses the code that it has not read.
 CLOSE_SECONDS = 4.0
+# Of what a client does not read the kernel would keep megabytes (`tcp_wmem`) before anything waits here.
+KERNEL_BYTES = 64 * 1024
 
 
 class Frame:
@@ -50,7 +53,7 @@ class Limits(NamedTuple):
 class Connection:
     """The server's side of one socket."""
 
-    __slots__ = ("_limits", "_protocol", "_rate", "_transport", "_wire")
+    __slots__ = ("_drop", "_limits", "_protocol", "_rate", "_transport", "_wire")
 
     def __init__(self, protocol: Any, limits: Limits) -> None:
         self._protocol = protocol
@@ -58,6 +61,8 @@ class Connection:
         self._wire = _wire(protocol.transport)
         self._limits = limits
         self._rate = Rate(limits.frames_per_second)
+        self._drop: asyncio.TimerHandle | None = None
+        _keep_little_in_the_kernel(self._wire.getHandle())
         protocol.failByDrop = False
         protocol.closeHandshakeTimeout = CLOSE_SECONDS
         protocol._max_message_size_exceeded = self._refuse_large_frame
@@ -105,7 +110,17 @@ class Connection:
         self._transport.abortConnection()
 
     def discard(self) -> None:
-        """What is still in the transport's buffers goes with it."""
+        """The client is gone, and what is still in the transport's buffers with it.
+
+        Timers would keep the connection until the time for an answer to its close frame is over: of a flood
+        of refused openings, thousands.
+        """
+        timer = self._protocol.closeHandshakeTimeoutCall
+        if timer is not None:
+            timer.cancel()
+            self._protocol.closeHandshakeTimeoutCall = None
+        if self._drop is not None:
+            self._drop.cancel()
 
     def _refuse_large_frame(self, size: int, limit: int, reason: str) -> None:
         """Autobahn's hook; what still comes of that frame is not kept."""
@@ -133,9 +148,16 @@ class Connection:
         """Without `abort`, when all is written; but where the client does not read, that is never."""
         if not abort:
             self._transport.loseConnection()
-            asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abortConnection)
+            loop = asyncio.get_running_loop()
+            self._drop = loop.call_later(CLOSE_SECONDS, self._transport.abortConnection)
         else:
             self._transport.abortConnection()
+
+
+def _keep_little_in_the_kernel(connection: socket.socket) -> None:
+    """Of what was never sent; what is on its way does not count, so that a good line stays as fast."""
+    if connection.family in (socket.AF_INET, socket.AF_INET6) and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, KERNEL_BYTES)
 
 
 def connection_of(send: object, limits: Limits) -> Connection | None:

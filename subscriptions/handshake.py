@@ -29,8 +29,7 @@ async def authenticate(scope: Scope) -> accounts.SessionHandle:
         Forbidden: the Origin is not on the list.
     """
     token, origin = _bearer(scope), header(scope, b"origin")
-    if origin is not None and not _is_allowed(scope, origin):
-        raise Forbidden(detail="This Origin may not open a socket here.")
+    _check_origin(scope, origin)
     if token is not None:
         return await off_loop(accounts.authenticate_access_token, token)
     ticket = _ticket(scope)
@@ -39,10 +38,26 @@ async def authenticate(scope: Scope) -> accounts.SessionHandle:
     return await off_loop(accounts.redeem_socket_ticket, ticket)
 
 
+def named_user(scope: Scope) -> str | None:
+    """The public id of the user that the header's token names, his session unseen; None without the header.
+
+    Raises:
+        TokenInvalid, Forbidden: as `authenticate` does.
+    """
+    _check_origin(scope, header(scope, b"origin"))
+    token = _bearer(scope)
+    return None if token is None else accounts.user_named_by(token)
+
+
 def header(scope: Scope, name: bytes) -> str | None:
     """The values of a header (`name` in lower case), joined; None where it was not sent."""
     values = [value for key, value in scope["headers"] if key == name]
     return b",".join(values).decode("latin-1") if values else None
+
+
+def _check_origin(scope: Scope, origin: str | None) -> None:
+    if origin is not None and not _is_allowed(scope, origin):
+        raise Forbidden(detail="This Origin may not open a socket here.")
 
 
 def _bearer(scope: Scope) -> str | None:

@@ -30,6 +30,7 @@ from subscriptions import daphne_server
 from subscriptions.log_reads import Pulse, begin, off_loop, pulse, state_after_reset, watcher_thread
 from subscriptions.messages import EncodedUpdate, from_layer, group_name
 from subscriptions.outages import Outage
+from subscriptions.socket_counts import SocketCounts
 from subscriptions.sockets import CloseCode, Socket
 from subscriptions.topics import Topic
 
@@ -37,6 +38,8 @@ logger = logging.getLogger(__name__)
 WATCH_SECONDS = 2.0
 # The layer has no time-outs of its own; while it is away it is tried again after so long.
 LAYER_SECONDS = 2.0
+# A user who has too many sockets elsewhere is not counted anew for each one that he tries.
+FULL_SECONDS = 1.0
 FAREWELL_SECONDS = daphne_server.CLOSE_SECONDS + 0.5
 
 
@@ -47,7 +50,10 @@ class Hub:
         self.sockets: set[Socket] = set()
         self.topics: dict[int, Topic] = {}
         self.is_closing = False
-        self._per_user: Counter[int] = Counter()
+        self._counts = SocketCounts()
+        self._per_user: Counter[str] = Counter()  # by public id
+        self._fewer: set[str] = set()  # users whose number went down since the last round
+        self._full_until: dict[str, float] = {}
         self._layer: Any = get_channel_layer()  # type: ignore[no-untyped-call]
         self._layer_outage = Outage("the channel layer")
         self._retry_layer_at = 0.0
@@ -61,29 +67,51 @@ class Hub:
 
     # --- Sockets ---
 
-    def enter(self, socket: Socket) -> bool:
-        """Takes a socket in; False where its user has as many in this process as is allowed."""
-        user = socket.session.user_pk
-        if self._per_user[user] >= settings.SOCKETS_PER_USER:
+    async def enter(self, socket: Socket) -> bool:
+        """Takes a socket in; False where its user has as many as is allowed, here or in all processes."""
+        user = socket.session.user_public_id
+        if self.is_full(user):
             return False
+        # Before the wait: others of his may come meanwhile, or the farewell.
         self._per_user[user] += 1
         self.sockets.add(socket)
         instruments.sockets.inc()
         if not self._tasks:
             self._start()
-        return True
+        is_in = False
+        try:
+            is_in = await off_loop(self._counts.admit, user, self._per_user[user])
+        finally:
+            if not is_in:
+                self._remove(socket)
+        if not is_in:
+            self._full_until[user] = asyncio.get_running_loop().time() + FULL_SECONDS
+        return is_in
+
+    def is_full(self, user: str | None) -> bool:
+        """Whether the user of that public id is known to have as many sockets as is allowed."""
+        if user is None:
+            return False
+        is_full_elsewhere = self._full_until.get(user, 0.0) > asyncio.get_running_loop().time()
+        return is_full_elsewhere or self._per_user.get(user, 0) >= settings.SOCKETS_PER_USER
 
     def leave(self, socket: Socket) -> None:
         """The socket is gone; its flights' groups are left in the watcher's next round."""
         socket.gone()
         for flight_pk in list(socket.topics):
             self.unfollow(socket, flight_pk)
-        if socket in self.sockets:
-            self.sockets.discard(socket)
-            instruments.sockets.dec()
-            self._per_user[socket.session.user_pk] -= 1
-            if not self._per_user[socket.session.user_pk]:
-                del self._per_user[socket.session.user_pk]
+        self._remove(socket)
+
+    def _remove(self, socket: Socket) -> None:
+        if socket not in self.sockets:
+            return
+        self.sockets.discard(socket)
+        instruments.sockets.dec()
+        user = socket.session.user_public_id
+        self._per_user[user] -= 1
+        if not self._per_user[user]:
+            del self._per_user[user]
+        self._fewer.add(user)
 
     async def follow(
         self, socket: Socket, flight_pk: int, *, after: int | None = None, log: str | None = None
@@ -116,6 +144,7 @@ class Hub:
         self.is_closing = True
         for socket in list(self.sockets):
             socket.close(CloseCode.RESTARTING)
+        await off_loop(self._counts.leave)
         deadline = asyncio.get_running_loop().time() + FAREWELL_SECONDS
         while self.sockets and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.02)
@@ -180,7 +209,7 @@ class Hub:
         self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._watch())]
 
     async def _watch(self) -> None:
-        while self.sockets or self.topics:
+        while self.sockets or self.topics or self._fewer:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), WATCH_SECONDS)
             self._wake.clear()
@@ -192,7 +221,8 @@ class Hub:
         self._tasks = []
 
     async def look_round(self) -> None:
-        """One round: slow readers, dead sessions, updates that the layer lost, groups to leave and join."""
+        """One round: sockets to count or to cut off, ended sessions, updates that the layer lost, groups."""
+        await self._settle_counts()
         for socket in list(self.sockets):
             socket.cut_off_if_slow()
         sids = {socket.session.sid for socket in self.sockets}
@@ -208,6 +238,21 @@ class Hub:
         instruments.followed_flights.set(len(self.topics))
         for topic in list(self.topics.values()):
             await self._join(topic)
+
+    async def _settle_counts(self) -> None:
+        """Keeps this process's lease on its part of the count, and says which numbers went down."""
+        now = asyncio.get_running_loop().time()
+        self._full_until = {user: until for user, until in self._full_until.items() if until > now}
+        if self.is_closing:
+            return
+        present = dict(self._per_user)
+        changed = {user: present.get(user, 0) for user in self._fewer}
+        self._fewer.clear()
+        if not await off_loop(self._counts.settle, changed, present):
+            self._fewer |= changed.keys()
+        # What came or went meanwhile may have been written before the older number was.
+        told = present | changed
+        self._fewer |= {user for user, number in told.items() if self._per_user.get(user, 0) != number}
 
     def _end_sessions(self, ended: set[str]) -> None:
         for socket in list(self.sockets):

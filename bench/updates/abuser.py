@@ -22,6 +22,7 @@ _LARGE = 2 * 1024 * 1024
 _SILENT, _FLOODERS, _MANY = 20, 5, 5000
 _A_SECOND = 10_000
 _TINY_BUFFER = 4096
+_OPENED_A_SECOND = 500
 
 
 class Abuser:
@@ -42,10 +43,11 @@ class Abuser:
         await asyncio.gather(*(self._again(self._one_flood) for _ in range(_FLOODERS)))
 
     async def many(self) -> None:
-        """All at once, 50 handshakes at a time; those that are let in stay."""
+        """As fast as they are refused, but 500 a second at most; those that are let in stay."""
         places = asyncio.Semaphore(50)
 
-        async def one() -> None:
+        async def one(number: int) -> None:
+            await asyncio.sleep(number / _OPENED_A_SECOND)
             async with places:
                 reader, writer = await self._open()
                 try:
@@ -58,7 +60,8 @@ class Abuser:
 
         kept: list[asyncio.StreamWriter] = []
         while True:
-            await asyncio.gather(*(one() for _ in range(_MANY - len(kept))), return_exceptions=True)
+            wanted = range(_MANY - len(kept))
+            await asyncio.gather(*(one(number) for number in wanted), return_exceptions=True)
 
     async def _again(self, once: Callable[[], Awaitable[None]]) -> None:
         while True:

@@ -132,6 +132,10 @@ class Servers:
         """The broadcast server that the product's fan-out is measured against."""
         self._serve("raw", port, "-m", "bench.updates.raw", str(port))
 
+    def start_sink(self, port: int) -> None:
+        """What abusers are at for the control."""
+        self._serve("sink", port, "-m", "bench.updates.sink", str(port))
+
     def start_gunicorn(self, port: int) -> None:
         """The same application on gunicorn's own ASGI worker."""
         options = ["-k", "asgi", "--workers", "1", "--worker-connections", "20000", "-b", f"127.0.0.1:{port}"]
@@ -142,6 +146,11 @@ class Servers:
         pid = self._running[name].pid
         pages = [Path(f"/proc/{each}/statm").read_text().split()[1] for each in [pid, *children(pid)]]
         return sum(int(count) for count in pages) * os.sysconf("SC_PAGE_SIZE")
+
+    def processor(self, name: str) -> float:
+        """Seconds that a process has computed, the kernel's work for it included."""
+        fields = Path(f"/proc/{self._running[name].pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def drops(self) -> int:
         counter = self.directory / "drops"

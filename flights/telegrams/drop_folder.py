@@ -33,6 +33,7 @@ CLAIM_SECONDS = 300
 LARGEST_FILE = 256 * 1024
 FILES_AT_ONCE = 20
 _CLAIM = re.compile(r"([0-9]{10,12})-[0-9a-f]{8}-(.+)", re.DOTALL)
+_TOLD_AS = {"kind": "type", "column": "position", "flight_pk": "flightId"}
 _UNFINISHED = (".tmp", ".part", ".filepart")
 
 
@@ -129,11 +130,13 @@ def _answer(claimed: Path) -> tuple[dict[str, Any], bool]:
 
 
 def _told(answer: TelegramAnswer) -> dict[str, Any]:
-    said = {name: value for name, value in asdict(answer).items() if value not in (None, "", ())}
+    """As `POST /flight-messages` says it, with the updates' sequences alone."""
+    found = asdict(answer)
+    del found["updates"]
+    said = {_TOLD_AS.get(name, name): value for name, value in found.items() if value not in (None, "")}
     said["sequences"] = [update.sequence for update in answer.updates]
-    said.pop("updates", None)
     if answer.flight_pk is not None:
-        said["flight_pk"] = flight_id(answer.flight_pk)
+        said["flightId"] = flight_id(answer.flight_pk)
     return said
 
 

@@ -1,22 +1,32 @@
 """Reads telegrams: a body of several into single ones, and each into its elements, or says where it is wrong.
 
 A telegram begins with its identifier (MVT, MVA or DIV, with COR or REV for a corrected one), before which a
-Type B heading may stand; it ends with ETX, a line NNNN, an empty line, or where the next one begins. SI, free
-text, is the last element: whatever follows belongs to it.
+Type B heading may stand, and the heading of an aircraft's downlink (ARINC 620); it ends with ETX, a line
+NNNN, an empty line, or where the next one begins. SI, free text, is the last element: whatever follows
+belongs to it.
 """
 
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-_CONTROL = str.maketrans({"\x01": " ", "\x02": " ", "\t": " ", "\xa0": " "})
+# One character for one, so that columns stay what they are: `str.upper` would make two of some.
+_PLAIN = str.maketrans(
+    {"\x01": " ", "\x02": " ", "\t": " ", "\xa0": " "}
+    | dict(zip(string.ascii_lowercase, string.ascii_uppercase, strict=True))
+)
 _ETX = "\x03"
 _IDENTIFIER = re.compile(r"(?:(COR|REV) +)?(MVT|MVA|DIV)(?: +(COR|REV))?(?= *$)")
 _ADDRESSES = re.compile(r"Q[A-Z](?: +[A-Z0-9]{7})+ *$")
 _ORIGIN = re.compile(r"\.[A-Z0-9]{7}(?: +(?:([0-9]{2})([0-9]{2})([0-9]{2}))?.*)?$")
+# Corrected, revised, perhaps sent twice: what came already is known by its content, whatever it is called.
+_MARK = re.compile(r"(?:COR|REV|PDM) *$")
+# Behind a Type B heading: ``A80``, ``FI JQ0399/AN VH-LFM``, ``DT QXS MEL1 102133 M27A``, ``-``.
+_DOWNLINK = re.compile(r"(?:A[0-9]{2}|FI [A-Z0-9]+/AN [A-Z0-9-]+|DT(?: [A-Z0-9]+)+|-) *$")
 _TIME = re.compile(r"(0[1-9]|[12][0-9]|3[01])?([01][0-9]|2[0-3])([0-5][0-9])(?![0-9])")
 _DAY = re.compile(r"0[1-9]|[12][0-9]|3[01]|[1-9](?![0-9])")
 _AIRPORT = re.compile(r"[A-Z]{3}(?![A-Z0-9])")
@@ -51,7 +61,7 @@ class Clock:
 class Telegram:
     """One telegram. `text` is its normal form without the heading, `line` where it begins.
 
-    `landing` is the airport that stands behind EA or AA; `delays` are (code, minutes or None) in their order.
+    `landing` is the airport that stands behind EA, AA or AD; `delays` are (code, minutes or None) in order.
     """
 
     line: int
@@ -114,7 +124,7 @@ class Chunk:
 def split(body: str) -> list[Chunk]:
     """The telegrams of a body, in order, each for itself to be read."""
     chunks: list[list[tuple[int, str]]] = [[]]
-    for number, line in enumerate(body.upper().translate(_CONTROL).splitlines(), start=1):
+    for number, line in enumerate(body.translate(_PLAIN).splitlines(), start=1):
         for index, part in enumerate(line.split(_ETX)):
             if index or _begins(part, chunks[-1]):
                 chunks.append([])
@@ -181,7 +191,7 @@ def _begins(line: str, current: list[tuple[int, str]]) -> bool:
     """Whether `line` is the beginning of another telegram than `current`."""
     has_text = any(_IDENTIFIER.match(text.strip()) for _, text in current)
     here = line.strip()
-    return has_text and any(p.match(here) for p in (_IDENTIFIER, _ADDRESSES, _ORIGIN))
+    return has_text and any(p.match(here) for p in (_IDENTIFIER, _ADDRESSES, _ORIGIN, _MARK))
 
 
 def _head(chunk: Chunk) -> tuple[Telegram, tuple[tuple[int, str], ...]]:
@@ -195,7 +205,7 @@ def _head(chunk: Chunk) -> tuple[Telegram, tuple[tuple[int, str], ...]]:
             return Telegram(line=number, text=normal, kind=identifier[2], filed=filed), rest[1:]
         if origin := _ORIGIN.match(here):
             filed = _filing_time(origin)
-        elif not _ADDRESSES.match(here):
+        elif not any(p.match(here) for p in (_ADDRESSES, _MARK, _DOWNLINK)):
             raise _Scanner(number, text).error("MVT, MVA or DIV, or a Type B heading,")
     number, text = chunk.lines[-1]
     raise TelegramError(number, len(text) + 1, "MVT, MVA or DIV below the heading")
@@ -215,9 +225,9 @@ def _flight_line(line: _Scanner, telegram: Telegram) -> Telegram:
     line.see(r"[A-Z]")  # an operational suffix; schedules know none
     line.take(r"/", "the / before the day")
     day = int(line.take(_DAY, "a day of the month")[0])
-    line.see(r"[A-Z]{3}(?=\.)")  # some write the month behind it
-    line.take(r"\.", "the point before the registration")
-    line.see(r"(?:[A-Z0-9-]{2,10})?\.(?=[A-Z]{3} *$)")
+    line.see(r"[A-Z]{3}(?:[0-9]{2})?(?= *\.)")  # some write month and year behind it
+    line.take(r" *\.", "the point before the registration")
+    line.see(r"(?:[A-Z0-9-]{2,10} *)?\.(?=[A-Z]{3} *$)")
     airport = line.take(r"[A-Z]{3}(?= *$)", "registration and airport of movement, as in PPVMU.LHR,")[0]
     return replace(telegram, airline=airline, number=number, day=day, airport=airport)
 
@@ -311,6 +321,7 @@ def _delays(line: _Scanner) -> dict[str, Any]:
 
 
 def _passengers(line: _Scanner) -> dict[str, Any]:
+    line.skip_spaces()
     line.take(r"[0-9]{1,4}(?:[/+][0-9]{1,4})*(?![^ ])", "numbers of passengers, as in 112 or 112/3,")
     return {}
 
@@ -351,7 +362,7 @@ _READERS: dict[str, Callable[[_Scanner], dict[str, Any]]] = {
     "TOW": _unread,
     "ZFW": _unread,
     "RC": _reclearance,
-    "AD": _two("off_block", "airborne"),
+    "AD": _with_airport(_two("off_block", "airborne")),
     "AA": _with_airport(_two("touchdown", "on_block")),
     "ED": _one("expected_off_block"),
     "EO": _one("expected_take_off"),

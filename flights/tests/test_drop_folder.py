@@ -56,6 +56,14 @@ def test_what_cannot_be_read_ends_in_failed(tmp_path: Path, content: bytes) -> N
     assert names(tmp_path / "failed") == ["bad", "bad.answer.json"]
 
 
+def test_it_says_where_it_is_wrong_as_http_does(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("MVT\nAA181/01.N1AA.JFK\nAD2500\n")
+    take_in_files(tmp_path)
+    [message] = json.loads((tmp_path / "failed" / "one.answer.json").read_text())["messages"]
+    assert (message["outcome"], message["line"], message["position"]) == ("malformed", 3, 3)
+    assert "HHMM" in message["expected"]
+
+
 def test_the_oldest_first(tmp_path: Path) -> None:
     for name, age in (("a", 1), ("b", 3), ("c", 2)):
         (tmp_path / name).write_text("MVT\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import socket as kernel
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory
@@ -25,6 +26,10 @@ class Transport:
         self.takes = 1_000_000
         self.is_lost = self.is_aborted = False
         self.sent = self.buffered = b""
+        self.handle = kernel.socket()
+
+    def getHandle(self) -> kernel.socket:  # noqa: N802 - Twisted's name
+        return self.handle
 
     def writeSomeData(self, data: bytes) -> int | Exception:  # noqa: N802 - Twisted's name
         if self.is_lost:
@@ -55,6 +60,7 @@ class DaphneLike:
         self.clean_headers = [(b"host", b"testserver")]
         self.http_headers = {"host": "testserver"}
         self.code = 0
+        self.closeHandshakeTimeoutCall: Any = None
 
     def sendCloseFrame(self, code: int) -> None:  # noqa: N802 - Autobahn's name
         self.code = code

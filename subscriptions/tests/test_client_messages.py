@@ -6,16 +6,20 @@ import asyncio
 import json
 import re
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 
 from accounts.tests.factories import login, make_user
+from accounts.tokens import SessionAccessToken
 from flights.tests.factories import make_flight
 from subscriptions.log_reads import off_loop
 from subscriptions.rates import Rate
+from subscriptions.sockets import CloseCode
 from subscriptions.tests.factories import Client, bearer, http, hub, make_flights, open_client, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -130,7 +134,27 @@ async def test_too_many_messages(settings: Any) -> None:
     async with open_client(user) as client:
         for _ in range(6):
             await client.say(hello="world")
+        await expect_problem(client, "throttled", 429)
         assert await client.closed_with() == 4429
+
+
+async def test_what_a_flooder_asked_for_is_not_done(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.SOCKET_MESSAGES_PER_SECOND = 5
+    user, flight = await off_loop(make_user), await off_loop(make_flight)
+    follows = []
+
+    async def follow(*given: Any, **_: Any) -> None:
+        follows.append(given)
+        await asyncio.sleep(0.05)
+
+    async with open_client(user) as client:
+        await until(lambda: bool(hub().sockets))
+        monkeypatch.setattr(hub(), "follow", follow)
+        for _ in range(100):
+            await client.say(userId=user.public_id, flightId=flight.public_id)
+        assert await client.closed_with() == 4429
+        await asyncio.sleep(0.2)
+    assert len(follows) <= 1
 
 
 async def test_too_large_a_frame(settings: Any) -> None:
@@ -156,7 +180,7 @@ async def test_too_many_sockets(settings: Any) -> None:
             await third.leave()
         await until(lambda: len(hub().sockets) == 1)
         async with open_client(user):
-            assert len(hub().sockets) == 2
+            await until(lambda: len(hub().sockets) == 2)
     await until(lambda: not hub().sockets)
 
 
@@ -186,7 +210,28 @@ def test_rate_is_of_any_second() -> None:
     assert [rate.allows(at) for at in (0.0, 0.5, 0.9, 1.0, 1.2)] == [True, True, True, True, False]
 
 
-@pytest.mark.parametrize("how", ["logout", "disabled"])
+def test_the_contracts_limits() -> None:
+    assert (django_settings.SOCKETS_PER_USER, django_settings.FLIGHTS_PER_SOCKET) == (100, 100)
+    assert (django_settings.SOCKET_MESSAGES_PER_SECOND, django_settings.SOCKET_FRAME_BYTES) == (20, 65536)
+    assert {code.name: int(code) for code in CloseCode} == {
+        "RESTARTING": 1012, "SESSION_ENDED": 4401, "TOO_SLOW": 4408, "TOO_LARGE": 4413, "TOO_MANY": 4429,
+    }  # fmt: skip
+
+
+async def test_a_socket_outlives_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SessionAccessToken, "lifetime", timedelta(seconds=1))
+    user, flight = await off_loop(make_user), await off_loop(make_flight)
+    token = await off_loop(login, user)
+    client = Client(headers=bearer(token))
+    assert await client.open()
+    await asyncio.sleep(1.2)
+    assert not await Client(headers=bearer(token)).open()
+    await hub().look_round()
+    await expect_alive(client, user, flight)
+    await client.leave()
+
+
+@pytest.mark.parametrize("how", ["logout", "disabled", "password"])
 async def test_an_ended_session_closes_its_sockets_alone(how: str) -> None:
     user, other = await off_loop(make_user), await off_loop(make_user)
     flight = await off_loop(make_flight)
@@ -195,7 +240,7 @@ async def test_an_ended_session_closes_its_sockets_alone(how: str) -> None:
     assert await gone.open()
     async with open_client(other) as staying:
         await off_loop(end, user, token, how)
-        assert await gone.closed_with() == 4401
+        assert await gone.closed_with(5) == 4401
         await gone.leave()
         await expect_alive(staying, other, flight)
 
@@ -203,5 +248,8 @@ async def test_an_ended_session_closes_its_sockets_alone(how: str) -> None:
 def end(user: Any, token: str, how: str) -> None:
     if how == "logout":
         assert http(token).post("/logout").status_code == 204
+    elif how == "password":
+        user.set_password("another password")
+        user.save()
     else:
         get_user_model().objects.filter(pk=user.pk).update(is_active=False)

@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from accounts.tests.factories import login, make_user
 from subscriptions.log_reads import off_loop
 from subscriptions.messages import EncodedUpdate, group_name, to_layer
+from subscriptions.socket_counts import LEASE_SECONDS
 from subscriptions.tests.factories import http, make_flights, register_relay, report
 from subscriptions.tests.servers import Daphne, Relay, Valkey, opening
 
@@ -112,6 +113,46 @@ async def test_one_socket_too_many(transactional_db: None, valkey: Valkey) -> No
             assert await close_code(second) == 4429
     finally:
         server.kill()
+
+
+async def test_a_message_too_large_in_frames_that_are_not(daphne: Daphne) -> None:
+    _, token, _ = await off_loop(somebody)
+    async with dial(daphne, token) as socket:
+        await socket.send(["x" * 40_000, "x" * 40_000])  # two fragments
+        assert await close_code(socket) == 4413
+
+
+async def test_two_servers_count_together(transactional_db: None, valkey: Valkey) -> None:
+    """And what one had that says farewell is free at once, where another's lease would not be over."""
+    _, token, _ = await off_loop(somebody)
+
+    def start() -> Daphne:
+        return Daphne(redis_port=valkey.port, SOCKETS_PER_USER="1")
+
+    one, other = await asyncio.gather(asyncio.to_thread(start), asyncio.to_thread(start))
+    try:
+        async with dial(one, token) as first:
+            await say(first, unfollow="x")
+            assert (await hear(first))["code"] == "not_found"
+            async with dial(other, token) as second:
+                assert await close_code(second) == 4429
+            one.tell(signal.SIGTERM)
+            assert await close_code(first) == 1012
+        async with asyncio.timeout(LEASE_SECONDS / 2):
+            while not await _is_let_in(other, token):
+                await asyncio.sleep(0.5)
+    finally:
+        one.kill()
+        other.kill()
+
+
+async def _is_let_in(daphne: Daphne, token: str) -> bool:
+    async with dial(daphne, token) as socket:
+        try:
+            await say(socket, unfollow="x")
+            return bool((await hear(socket))["code"] == "not_found")
+        except ConnectionClosed:
+            return False
 
 
 async def test_the_largest_frame(daphne: Daphne) -> None:

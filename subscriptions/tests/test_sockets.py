@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket as kernel
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from autobahn.twisted.websocket import WebSocketServerFactory
 
 from flightbook.logs import OncePerMinute
-from subscriptions.daphne_server import Frame
+from subscriptions.daphne_server import KERNEL_BYTES, Frame
 from subscriptions.outages import Outage
 from subscriptions.sockets import BACKLOG_BYTES, CloseCode, Event, Socket
 from subscriptions.tests.daphne_like import SOMEBODY, DaphneLike, Transport
@@ -109,6 +111,13 @@ async def test_the_kernel_takes_what_it_can_and_the_transport_the_rest() -> None
     assert server.transport.buffered == b"wo" + b"\x81\x05three"
 
 
+async def test_the_kernel_is_told_to_keep_little() -> None:
+    server = DaphneLike()
+    server.socket()
+    with server.transport.handle as handle:
+        assert handle.getsockopt(kernel.IPPROTO_TCP, kernel.TCP_NOTSENT_LOWAT) == KERNEL_BYTES
+
+
 async def test_a_lost_connection_is_left_to_the_reactor() -> None:
     server = DaphneLike()
     socket = server.socket()
@@ -127,6 +136,16 @@ async def test_a_frame_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
         server.socket().push(frame)
         monkeypatch.setattr(WebSocketServerFactory, "prepareMessage", None)
     assert {server.transport.sent for server in servers} == {b"\x81\x7e\x00\xc8" + "é".encode() * 100}
+
+
+async def test_who_is_gone_is_not_waited_for() -> None:
+    server = DaphneLike()
+    socket = server.socket()
+    timer = server.closeHandshakeTimeoutCall = Mock()
+    socket.gone()
+    timer.cancel.assert_called_once_with()
+    assert server.closeHandshakeTimeoutCall is None
+    socket.gone()
 
 
 class TLS:
@@ -182,7 +201,7 @@ async def test_catching_up_waits_for_room_and_gives_up(monkeypatch: pytest.Monke
 async def test_the_watcher_looks_at_all_buffers() -> None:
     server = DaphneLike()
     socket = server.socket()
-    assert hub().enter(socket)
+    assert await hub().enter(socket)
     try:
         server.transport._tempDataLen = BACKLOG_BYTES + 1
         await hub().look_round()
