@@ -16,6 +16,7 @@ from flights.public import (
     FareOffer,
     FlightView,
     SeatClaim,
+    check_free,
     check_seats,
     on_offer,
     parse_flight_id,
@@ -84,7 +85,7 @@ def quote_order(order: Order) -> Quote:
     Raises:
         NotFound: no such flight.
         Invalid: a fare or a seat that its cabin does not have, or flights sold in different currencies.
-        FlightCancelled, FlightDeparted, SoldOut: `extra["flightId"]` says which flight.
+        FlightCancelled, FlightDeparted, SoldOut, SeatTaken: `extra["flightId"]` says which flight.
         PriceChanged: it is not `expected_price`; `extra` has the new `price`.
     """
     holder = order.holder or account(order.user_pk)
@@ -97,6 +98,7 @@ def quote_order(order: Order) -> Quote:
         seats = {wish.passenger: wish.seat for wish in order.seats if wish.flight_id == flight.flight_id}
         if seats:
             check_seats(flight_pk=flight.pk, cabin=order.cabin, seats=seats.values())
+            check_free(flight_pk=flight.pk, seats=seats.values())
         segments.append(
             QuotedSegment(flight, offer, coupons, seats, seated, seat_charges(flight, offer, seats))
         )

@@ -51,8 +51,8 @@ def all_tasks() -> list[Task]:
         Task("take in flight messages", flights.take_in_dropped_messages, _SECOND, drains=True),
         Task("start audits", Auditor().run, _SECOND),
         Task("extend the schedule", extend_schedule, _HOURLY),
-        Task("purge idempotency keys", bookings.purge_idempotency_keys, _HOURLY),
-        Task("purge quotes", bookings.purge_quotes, _HOURLY),
+        Task("purge idempotency keys", bookings.purge_idempotency_keys, _HOURLY, drains=True),
+        Task("purge quotes", bookings.purge_quotes, _HOURLY, drains=True),
         Task("purge expired sessions", accounts.purge_expired, _HOURLY),
     ]
 

@@ -3,8 +3,6 @@ country."""
 
 from __future__ import annotations
 
-import unicodedata
-
 # USPS abbreviations (Publication 28, appendix B) of what the airports' table calls by its full name.
 _STATES = """
 AL Alabama|AK Alaska|AZ Arizona|AR Arkansas|CA California|CO Colorado|CT Connecticut|DE Delaware
@@ -18,27 +16,16 @@ WV West Virginia|WI Wisconsin|WY Wyoming
 STATES = {
     entry[:2].lower(): entry[3:].lower() for line in _STATES.split("\n") for entry in line.split("|") if entry
 }
-# Letters of the Latin script that Unicode does not take apart into a letter and its accent.
-_LIGATURES = str.maketrans(
-    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "\u0131": "i", "ß": "ss", "æ": "ae", "œ": "oe"}
-)
 _UNITED_STATES = dict.fromkeys(["usa", "united states", "united states of america"], "us")
 
 
-def place_parameters(prefix: str, text: str) -> dict[str, str | list[str]]:
-    """`text` as the search's parameters `<prefix>_code`, `_cities` and `_region` (empty where none)."""
+def place_parameters(prefix: str, text: str) -> dict[str, str]:
+    """`text` as the search's parameters `<prefix>_code`, `_city` and `_region` (empty where none)."""
     written = " ".join(text.split())
     city, _, region = (part.strip() for part in written.partition(","))
-    name, region = city.lower(), region.lower()
+    region = region.lower()
     return {
         f"{prefix}_code": written.upper(),
-        # The table has "St Louis" without its point, and nearly all names without accents ("Sao Paulo").
-        f"{prefix}_cities": list(dict.fromkeys([name, name.replace(".", ""), _unaccented(name)])),
+        f"{prefix}_city": city,
         f"{prefix}_region": STATES.get(region) or _UNITED_STATES.get(region, region),
     }
-
-
-def _unaccented(name: str) -> str:
-    """``são paulo`` -> ``sao paulo``, ``malmö`` -> ``malmo``."""
-    parts = unicodedata.normalize("NFKD", name)
-    return "".join(part for part in parts if not unicodedata.combining(part)).translate(_LIGATURES)

@@ -3,7 +3,8 @@
 Flights travel between apps by their key (`flight_pk`); outside they are ``FL<key>`` (`flight_id`,
 `parse_flight_id`).
 
-- **Reads**: `flight`, `flights`, `fare_offers`, `on_offer`, `cabin_limits`, `search`; for a board
+- **Reads**: `flight`, `flights`, `fare_offers`, `on_offer`, `sale_ends`, `cabin_limits`, `search`; whether
+  seats may be asked for, `check_seats` and `check_free`; for a board
   `departures`, `origins`, `airlines`; for the log `update_state`, `updates_after`, `sequences`, `log_name`;
   for passengers' rights `route`, `schedules`.
 - **The sale**, inside the caller's transaction: `assign_seats`, then `claim_seats` last before its COMMIT; to
@@ -61,9 +62,16 @@ from flights.seat_inventory import (
     on_offer,
     return_seats,
 )
-from flights.seat_numbers import assign_seats, assigned_seats, check_seats, move_seats, release_seats
+from flights.seat_numbers import (
+    assign_seats,
+    assigned_seats,
+    check_free,
+    check_seats,
+    move_seats,
+    release_seats,
+)
 from flights.seat_prices import has_seat_choice, seat_prices
-from flights.stock import seats_on_sale
+from flights.stock import sale_ends, seats_on_sale
 from flights.telegrams.drop_folder import take_in_dropped_messages
 from flights.types import (
     Cabin,
@@ -108,6 +116,7 @@ __all__ = [
     "assign_seats",
     "assigned_seats",
     "cabin_limits",
+    "check_free",
     "check_seats",
     "claim_seats",
     "delay_duration",
@@ -133,6 +142,7 @@ __all__ = [
     "release_seats",
     "return_seats",
     "route",
+    "sale_ends",
     "schedules",
     "search",
     "seat_prices",

@@ -21,15 +21,16 @@ SORTS = {
     "price": "o.price, f.scheduled_departure, f.id",
     "duration": "f.scheduled_arrival - f.scheduled_departure, f.scheduled_departure, f.id",
 }
-# The best rank wins: an airport's code, then a city's, then a city's name; all that share it are found.
+# The best rank wins: an airport's code, then a city's, then a city's name; all that share it are found. Names
+# are compared without accents and points (`flights_fold`, of a migration).
 _PLACE = """
 ARRAY(SELECT iata FROM (
     SELECT iata, kind, min(kind) OVER () AS best FROM (
         SELECT iata, CASE WHEN iata = %({0}_code)s THEN 1 WHEN city_code = %({0}_code)s THEN 2 ELSE 3 END AS
         kind FROM flights_airport
          WHERE iata = %({0}_code)s OR (city_code = %({0}_code)s AND city_code <> '')
-            OR (lower(city) = ANY(%({0}_cities)s)
-                AND (%({0}_region)s = '' OR lower(subdivision) = %({0}_region)s
+            OR (flights_fold(city) = flights_fold(%({0}_city)s)
+                AND (%({0}_region)s = '' OR flights_fold(subdivision) = flights_fold(%({0}_region)s)
                      OR lower(country) = %({0}_region)s))
     ) AS named) AS ranked WHERE kind = best)
 """

@@ -144,6 +144,16 @@ def check_seats(*, flight_pk: int, cabin: str, seats: Collection[str]) -> None:
         raise Invalid.of("/seats", "duplicate", "A seat was asked for twice.")
 
 
+def check_free(*, flight_pk: int, seats: Collection[str]) -> None:
+    """Whether nobody holds these seats now: a filter. Who assigns them decides.
+
+    Raises:
+        SeatTaken: as `assign_seats` raises it.
+    """
+    if SeatAssignment.objects.filter(_HELD, flight_id=flight_pk, seat__in=seats).exists():
+        raise _seat_taken(flight_pk, seats)
+
+
 def _seat_taken(flight_pk: int, seats: Collection[str]) -> SeatTaken:
     held = SeatAssignment.objects.filter(_HELD, flight_id=flight_pk, seat__in=seats)
     taken = sorted(held.values_list("seat", flat=True))

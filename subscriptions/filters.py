@@ -58,6 +58,12 @@ def followers(flight_pk: int, channel: str) -> dict[int, Preference]:
     return {user: preference for user, preference in found.items() if channel in preference.channels}
 
 
+def brought_by_a_source(flight_pk: int) -> frozenset[int]:
+    """The users whom a booking of theirs made follow the flight."""
+    brought = Subscription.objects.filter(flight_id=flight_pk).exclude(source="")
+    return frozenset(brought.values_list("user_id", flat=True))
+
+
 def preference_of(row: FollowPreference) -> Preference:
     return Preference(frozenset(row.kinds), row.delay_threshold, frozenset(row.channels))
 

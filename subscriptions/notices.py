@@ -5,6 +5,10 @@ A consumer of its own reads the log every half minute and compares where the fli
 follower was last told: however many updates came meanwhile, that is one mail or none, and small steps add up.
 The mail and what it told are one transaction; the mail's key is the update's id and the user, so that no
 repetition sends it twice.
+
+Who follows a flight because of a booking hears of its cancellation by the booking's own letter, with what
+comes back, and not here too: whichever process comes first, one mail goes out. Before the letter the follower
+still has the booking as a source, and is passed over; with it, `told_by_mail` says what they know now.
 """
 
 from __future__ import annotations
@@ -16,8 +20,9 @@ from django.db import transaction
 from django.template.loader import render_to_string
 
 from accounts import public as accounts
+from flightbook.statements import Statement, run
 from flights import public as flights
-from subscriptions.filters import followers, wants
+from subscriptions.filters import brought_by_a_source, followers, wants
 from subscriptions.models import MailNotice
 from subscriptions.types import DELAY_THRESHOLD
 
@@ -26,6 +31,11 @@ _BATCH = 50
 _S = flights.FlightStatus
 _BEFORE_DEPARTURE = frozenset({"delay", "gate", "cancellation", "schedule"})
 _ON_THE_WAY = frozenset({"cancellation", "diversion"})
+_TOLD = """
+INSERT INTO subscriptions_mailnotice AS told (user_id, flight_id, sequence) VALUES (%s, %s, %s)
+ON CONFLICT ON CONSTRAINT mail_notice_unique
+DO UPDATE SET sequence = greatest(told.sequence, excluded.sequence)
+"""
 
 
 def tell_of_changes() -> int:
@@ -40,8 +50,14 @@ def tell_of_changes() -> int:
     return len(leases)
 
 
+def told_by_mail(*, user_pk: int, flight_pk: int, sequence: int) -> None:
+    """An app above has queued a mail of its own that tells the user how the flight stands after that update:
+    no mail to followers repeats it. In the caller's transaction."""
+    run([Statement(_TOLD, (user_pk, flight_pk, sequence))])
+
+
 def _tell(lease: flights.FeedLease, state: flights.UpdateView, log: str) -> None:
-    preferences = followers(lease.flight_pk, "mail")
+    preferences, with_letters = followers(lease.flight_pk, "mail"), brought_by_a_source(lease.flight_pk)
     matters = _ON_THE_WAY if state.status in (_S.DEPARTED, _S.LANDED, _S.DIVERTED) else _BEFORE_DEPARTURE
     with transaction.atomic():
         told = _told(lease, list(preferences))
@@ -49,11 +65,18 @@ def _tell(lease: flights.FeedLease, state: flights.UpdateView, log: str) -> None
         for user_pk, preference in preferences.items():
             before = _state_at(lease.flight_pk, told[user_pk], known)
             kinds = wants(preference, before, state, delay_threshold=DELAY_THRESHOLD) & matters
+            if user_pk in with_letters:
+                kinds = _beside_the_letter(state, kinds)
             if kinds:
                 _queue(user_pk, before, state, kinds, log)
                 MailNotice.objects.filter(user_id=user_pk, flight_id=lease.flight_pk).update(
                     sequence=state.sequence
                 )
+
+
+def _beside_the_letter(state: flights.UpdateView, kinds: frozenset[str]) -> frozenset[str]:
+    """What is left to tell whom a booking's letter tells of the cancellation, or of its end."""
+    return frozenset() if state.status == _S.CANCELLED else kinds - {"cancellation"}
 
 
 def _told(lease: flights.FeedLease, user_pks: list[int]) -> dict[int, int]:

@@ -1,7 +1,8 @@
 """What other apps may ask of subscriptions.
 
 A user follows a flight by their own wish, or because a booking brought it: then the subscription carries the
-booking's id as its `source`, and `end_source` ends it without touching the user's own wish.
+booking's id as its `source`, and `end_source` ends it without touching the user's own wish. Of a cancellation
+the owner of the source writes to the user itself, and says so by `told_by_mail`.
 
 A worker calls `write_webhook_deliveries`, `deliver_due_webhooks`, `tell_of_changes` (by mail) and
 `purge_deliveries`; each does a bounded piece of work and says how much. `webhook_backlog` is for metrics.
@@ -11,7 +12,7 @@ invariants of an app above.
 """
 
 from subscriptions.invariants import BROUGHT_BY_A_SOURCE, invariants
-from subscriptions.notices import tell_of_changes
+from subscriptions.notices import tell_of_changes, told_by_mail
 from subscriptions.operations import end_source, follow, following, unfollow
 from subscriptions.queries import followed_flights
 from subscriptions.webhooks.delivery import deliver_due_webhooks
@@ -28,6 +29,7 @@ __all__ = [
     "invariants",
     "purge_deliveries",
     "tell_of_changes",
+    "told_by_mail",
     "unfollow",
     "webhook_backlog",
     "write_webhook_deliveries",

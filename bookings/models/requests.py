@@ -70,6 +70,9 @@ class Quote(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["expires_at"], condition=Q(used_at__isnull=True), name="quote_untaken_idx")
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.amount} {self.currency}"

@@ -38,6 +38,7 @@ from bookings.states import State
 from bookings.tickets import tickets_needed
 from bookings.types import BookingView, Order
 from flightbook.errors import HoldLimit, PriceChanged, Problem, SoldOut, Unavailable
+from flights.public import sale_ends
 
 # How often an order may follow the fares upwards. Between seats that come back a fare closes to a party only
 # once, so that this is more than a cabin has fares; in the last round a refusal is final.
@@ -162,9 +163,12 @@ def _hold(order: Order, promise: Promise) -> BookingView:
 
 
 def _due_by(quote: Quote) -> dt.datetime:
-    """HOLD_MINUTES from now, but not beyond the first departure."""
-    due_by = database_now() + dt.timedelta(minutes=settings.HOLD_MINUTES)
-    return min(due_by, *(segment.flight.departure for segment in quote.segments))
+    """HOLD_MINUTES from now, but not beyond the first departure, nor the end of the sale."""
+    ends = [segment.flight.departure for segment in quote.segments]
+    pks, cabin = [segment.flight.pk for segment in quote.segments], quote.segments[0].offer.cabin
+    if (sale_end := sale_ends(flight_pks=pks, cabin=cabin)) is not None:
+        ends.append(sale_end)
+    return min(database_now() + dt.timedelta(minutes=settings.HOLD_MINUTES), *ends)
 
 
 def _check_hold_limit(user_pk: int) -> None:

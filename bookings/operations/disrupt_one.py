@@ -19,6 +19,7 @@ from bookings.operations.unused import end_unused, return_unused
 from bookings.queries import booking_in_full
 from bookings.types import BookingView, DisruptionView
 from flights.public import FlightStatus, flight
+from subscriptions.public import told_by_mail
 
 State = Disruption.State
 _LIVE = (BookingStatus.HELD, BookingStatus.CONFIRMED)
@@ -151,3 +152,5 @@ def _tell(before: BookingView, event: Event, row: Disruption, back: Decimal | No
             back=back,
         ),
     )
+    if event.kind == CANCELLED:  # a follower's mail would tell the same again
+        told_by_mail(user_pk=before.user_pk, flight_pk=event.flight.pk, sequence=event.sequence)

@@ -8,7 +8,9 @@ cancelling need no key: the PaymentIntent's own status lets each happen once
 
 Three limits of those keys are made up for by reading what there is at Stripe: what a key answers again is how
 it was then; a fault (5xx) that was stored under a key is all that it will ever answer, so that, where nothing
-was made in spite of it, the next key of a series is used (`_nth`); and after a day a key is forgotten.
+was made in spite of it, the next key of a series is used (`_nth`); and after a day a key is forgotten. The
+series is the same at every try, and has no end but the operation's time: a request that is still under way
+somewhere is met again under its own key, and is not made twice.
 
 What is certainly a refusal is `Declined`; all else (no connection, 5xx, 409 and 429 for a key or an object in
 use, a wrong secret) is `GatewaySilent` and tried again.
@@ -16,10 +18,12 @@ use, a wrong secret) is `GatewaySilent` and tried again.
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
@@ -46,8 +50,6 @@ T = TypeVar("T")
 PAYMENT_KEY, REFUND_KEY = "flightbook_payment", "flightbook_refund"
 # Stripe may forget a key after 24 hours: well before that, what there is is read instead.
 KEYS_TRUSTED = timedelta(hours=20)
-# How many keys of a series are used up before it is left for later.
-TRIES = 3
 _REFUSALS = (stripe.CardError, stripe.InvalidRequestError, stripe.IdempotencyError)
 _SERVER_FAULTS = 500
 _threads = threading.local()
@@ -105,31 +107,28 @@ class StripeGateway(Gateway):
         return Approved("") if intent is None else self._cancel(intent.id)
 
     def refund(self, payment: Payment, *, refund_key: uuid.UUID, amount: Decimal) -> Approved | Declined:
-        for number in range(TRIES):
-            known = self._refund_made(payment, refund_key)
-            if known is not None:
-                return _refund_verdict(known)
-            try:
-                return _refund_verdict(self._make_refund(payment, refund_key, amount, number))
-            except _StoredFault:
-                continue  # that try is over, and the list shows what it did
-            except (*_REFUSALS, ValueError) as refusal:
-                return Declined(_reason(refusal))
-        raise GatewaySilent(f"Stripe failed {TRIES} times to make refund {refund_key}.")
+        made = self._refund_made(payment, refund_key)
+        if made is not None:
+            return _refund_verdict(made)
+        try:
+            return _refund_verdict(self._refund_once(payment, refund_key, amount))
+        except (*_REFUSALS, ValueError) as refusal:
+            return Declined(_reason(refusal))
 
     def _first_sound(
         self, payment: Payment, ask: Callable[[Payment, int], stripe.PaymentIntent]
     ) -> stripe.PaymentIntent:
         """Asks under the first key of the payment's series that is not spoilt by a stored fault; what such a
-        one has made all the same is found by its metadata."""
-        for number in range(TRIES):
+        one has made all the same is found by its metadata. A spoilt key only repeats itself, so that one look
+        is enough for all of them."""
+        for number in itertools.count():
             try:
                 return ask(payment, number)
             except _StoredFault:
-                made = self._listed(payment)
+                made = self._listed(payment) if number == 0 else None
                 if made is not None:
                     return made
-        raise GatewaySilent(f"Stripe failed {TRIES} times to make payment {payment.key}.")
+        raise AssertionError("the series has no end")
 
     def _create(self, payment: Payment, number: int) -> stripe.PaymentIntent:
         """The PaymentIntent of our key, made and confirmed; or the answer that the first such request had."""
@@ -184,6 +183,13 @@ class StripeGateway(Gateway):
             return self._ask(lambda client: client.v1.payment_intents.retrieve(reference))
         except stripe.InvalidRequestError as error:  # another account's secret, say: nothing to conclude from
             raise GatewaySilent(_reason(error)) from error
+
+    def _refund_once(self, payment: Payment, refund_key: uuid.UUID, amount: Decimal) -> stripe.Refund:
+        """Under the first key of the refund's series that is not spoilt: nothing was made under those."""
+        for number in itertools.count():
+            with suppress(_StoredFault):
+                return self._make_refund(payment, refund_key, amount, number)
+        raise AssertionError("the series has no end")
 
     def _make_refund(
         self, payment: Payment, refund_key: uuid.UUID, amount: Decimal, number: int

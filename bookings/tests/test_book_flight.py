@@ -194,6 +194,14 @@ class TestOptions:
 
         assert dt.datetime.fromisoformat(body["paymentDueBy"]) == flight.scheduled_departure
 
+    def test_a_hold_ends_with_the_sale(self) -> None:
+        closes_at = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=10)
+        flights = make_flight(), make_flight(closes_at=closes_at)
+
+        body = Traveller().book(*flights, paymentMethod="hold").json()
+
+        assert dt.datetime.fromisoformat(body["paymentDueBy"]) == closes_at
+
 
 class TestRefusals:
     def test_an_unknown_flight(self) -> None:
@@ -256,6 +264,23 @@ class TestRefusals:
         traveller, flight = Traveller(), make_flight()
         seats = [{"flightId": flight.public_id, "passenger": 0, "seat": "20A"}]
         traveller.booked(flight, seats=seats)
+
+        answer = Traveller().book(flight, seats=seats)
+
+        assert (answer.status_code, answer.json()["code"]) == (409, "seat_taken")
+        assert (answer.json()["flightId"], answer.json()["seats"]) == (flight.public_id, ["20A"])
+        assert available(flight) == 99
+        assert PaymentAttempt.objects.count() == 1  # asked before the gateway is
+        check_books()
+
+    def test_a_seat_that_is_taken_while_the_payment_is_authorised(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What was read before decides nothing."""
+        monkeypatch.setattr("bookings.pricing.check_free", lambda **_: None)
+        flight = make_flight()
+        seats = [{"flightId": flight.public_id, "passenger": 0, "seat": "20A"}]
+        Traveller().booked(flight, seats=seats)
 
         answer = Traveller().book(flight, seats=seats)
 

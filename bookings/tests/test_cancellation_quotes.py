@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
-from functools import partial
-from threading import Barrier
 from typing import Any
 
 import pytest
@@ -13,12 +10,10 @@ from django.db.models.functions import Now
 from django.utils.dateparse import parse_datetime
 
 from bookings.models import Booking, Charge, Quote, Refund
-from bookings.operations import cancel, quotes
 from bookings.public import purge_quotes, settle_payments
 from bookings.tests.factories import Traveller, available, check_books, passengers
 from flights.public import record_update
 from flights.tests.factories import make_flight
-from flights.tests.races import together
 
 pytestmark = pytest.mark.django_db
 SOON, LATER = dt.timedelta(days=2), dt.timedelta(days=8)
@@ -187,69 +182,13 @@ class TestTakingIt:
         assert code(take(traveller, other, offered)) == (404, "not_found")
 
 
-def test_what_nobody_took_is_purged() -> None:
+def test_what_nobody_took_is_purged_in_bites() -> None:
     traveller = Traveller()
     booking = traveller.held(make_flight(), passengers=passengers(2))
-    taken, over, good = (quote(traveller, booking, passengers=[1]).json()["quoteId"] for _ in range(3))
+    offered = [quote(traveller, booking, passengers=[1]).json()["quoteId"] for _ in range(5)]
+    taken, good = offered[:2]
     Quote.objects.exclude(public_id=good).update(expires_at=Now() - dt.timedelta(days=1))
     Quote.objects.filter(public_id=taken).update(used_at=Now())
 
-    assert (purge_quotes(), purge_quotes()) == (1, 0)
-    assert not Quote.objects.filter(public_id=over).exists()
-
-
-@pytest.mark.django_db(transaction=True)
-class TestRaces:
-    """A quote for one traveller of three, taken twice at once."""
-
-    def _rush(self) -> tuple[Booking, Counter[tuple[int, str]]]:
-        traveller = Traveller()
-        booking = traveller.booked(make_flight(economy=10, departs_in=LATER), passengers=passengers(3))
-        settle_payments()
-        offered = quote(traveller, booking, passengers=[2]).json()["quoteId"]
-        both = [partial(take, Traveller(traveller.user), booking, offered) for _ in range(2)]
-        return booking, Counter(code(answer) for answer in together(both))
-
-    def test_it_is_used_once(self) -> None:
-        _, answers = self._rush()
-
-        assert answers == {(200, ""): 1, (409, "quote_expired"): 1}
-        assert [int(amount) for amount in Refund.objects.values_list("amount", flat=True)] == [100]
-        check_books()
-
-    def test_against_another_cancellation(self) -> None:
-        """Whichever comes first: what was quoted is given for the booking that was quoted, or not at all."""
-        traveller = Traveller()
-        booking = traveller.booked(make_flight(economy=10, departs_in=LATER), passengers=passengers(3))
-        offered = quote(traveller, booking, passengers=[2]).json()["quoteId"]
-        other = {"bookingId": booking.public_id, "passengers": [1]}
-
-        quoted, plain = together(
-            [
-                lambda: take(Traveller(traveller.user), booking, offered),
-                lambda: Traveller(traveller.user).post("/cancel-booking", other),
-            ]
-        )
-
-        assert code(plain) == (200, "")
-        assert code(quoted) in [(200, ""), (409, "quote_expired")]
-        check_books()
-
-    def test_control_without_the_guards_it_is_used_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        both = Barrier(2, timeout=10)
-
-        def read(user_pk: int, booking_id: str) -> Booking:
-            return Booking.objects.get(user_id=user_pk, public_id=booking_id)
-
-        def unguarded(offered: Quote, booking: Booking) -> None:
-            both.wait()
-
-        monkeypatch.setattr(cancel, "_lock", read)
-        monkeypatch.setattr(quotes, "take", unguarded)
-
-        _, answers = self._rush()
-
-        assert answers == {(200, ""): 2}
-        assert [int(amount) for amount in Refund.objects.values_list("amount", flat=True)] == [100, 100]
-        with pytest.raises(AssertionError):
-            check_books()
+    assert [purge_quotes(limit=2) for _ in range(3)] == [2, 1, 0]
+    assert set(Quote.objects.values_list("public_id", flat=True)) == {taken, good}

@@ -337,13 +337,18 @@ class TestPurge:
         assert traveller.book(flight, key=key).status_code == 201  # though nobody had purged it yet
         assert available(flight) == 8
 
-    def test_purge_deletes_the_old_ones(self) -> None:
+    def test_purge_deletes_the_old_ones_in_bites(self) -> None:
         traveller, flight = Traveller(), make_flight()
-        old, fresh = new_key(), new_key()
-        traveller.book(flight, key=old)
+        running, fresh = new_key(), new_key()
+        for key in (running, *(new_key() for _ in range(3))):
+            traveller.book(flight, key=key)
         IdempotencyKey.objects.update(created_at=Now() - timedelta(hours=24, seconds=1))
+        IdempotencyKey.objects.filter(key=running).update(lease_until=Now() + timedelta(seconds=60))
         traveller.book(flight, key=fresh)
 
+        assert [purge_idempotency_keys(limit=2) for _ in range(3)] == [2, 1, 0]
+        assert set(IdempotencyKey.objects.values_list("key", flat=True)) == {running, fresh}
+        IdempotencyKey.objects.update(lease_until=Now())
         assert purge_idempotency_keys() == 1
         assert IdempotencyKey.objects.get().key == fresh
 

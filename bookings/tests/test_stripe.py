@@ -57,6 +57,17 @@ def captured(token: str = "pm_card") -> Payment:
     return taken
 
 
+def spoilt(there: GatewayProcess, keys: int) -> Payment:
+    """A payment so many of whose keys have a stored fault; nothing was made under them."""
+    asked = payment()
+    there.faults(fault_stored=1)
+    for _ in range(keys):
+        with pytest.raises(GatewaySilent):
+            StripeGateway().authorise(asked)
+    there.faults()
+    return asked
+
+
 def refund(of: Payment, amount: str, key: uuid.UUID | None = None) -> Approved | Declined:
     return StripeGateway().refund(of, refund_key=key or uuid.uuid4(), amount=Decimal(amount))
 
@@ -102,6 +113,34 @@ class TestAuthorise:
 
         assert isinstance(StripeGateway().authorise(asked), Approved)
 
+        assert there.statuses(asked.key) == ["requires_capture"]
+
+    def test_any_number_of_spoilt_keys_is_passed(self, there: GatewayProcess) -> None:
+        asked = spoilt(there, 5)
+
+        verdict = StripeGateway().authorise(asked)
+
+        assert isinstance(verdict, Approved)
+        assert StripeGateway().authorise(asked) == verdict
+        assert there.statuses(asked.key) == ["requires_capture"]
+
+    def test_what_was_made_under_a_spoilt_key_is_found(self, there: GatewayProcess) -> None:
+        asked = spoilt(there, 4)
+        there.faults(fault_after=1)
+        with pytest.raises(GatewaySilent):
+            StripeGateway().authorise(asked)
+
+        assert isinstance(StripeGateway().authorise(asked), Approved)
+        assert there.statuses(asked.key) == ["requires_capture"]
+
+    def test_an_answer_lost_under_a_later_key_is_one_payment(self, there: GatewayProcess) -> None:
+        asked = spoilt(there, 4)
+        there.faults(answer_lost=1)
+        with pytest.raises(GatewaySilent):
+            StripeGateway().authorise(asked)
+        there.faults()
+
+        assert isinstance(StripeGateway().authorise(asked), Approved)
         assert there.statuses(asked.key) == ["requires_capture"]
 
     def test_control_without_the_key_a_lost_answer_is_charged_twice(self, there: GatewayProcess) -> None:
@@ -188,6 +227,14 @@ class TestVoid:
         assert isinstance(StripeGateway().authorise(asked), Declined)
         assert set(there.statuses(asked.key)) == {"canceled"}
 
+    def test_after_any_number_of_spoilt_keys(self, there: GatewayProcess) -> None:
+        asked = spoilt(there, 5)
+
+        assert isinstance(StripeGateway().void(asked), Approved)
+
+        assert isinstance(StripeGateway().authorise(asked), Declined)
+        assert set(there.statuses(asked.key)) == {"canceled"}
+
     @pytest.mark.parametrize("amount", ["100.10", "1.00"])
     def test_a_key_that_is_forgotten_by_now_is_looked_for(self, there: GatewayProcess, amount: str) -> None:
         asked = replace(payment("pm_answer_lost"), created_at=datetime.now(UTC) - timedelta(days=2))
@@ -224,6 +271,18 @@ class TestRefund:
         there.faults()
 
         assert isinstance(refund(taken, "10", key), Approved)
+
+        assert there.payments(taken.key)[0]["refunded"] == 1000
+
+    def test_any_number_of_spoilt_keys_is_passed(self, there: GatewayProcess) -> None:
+        taken, key = captured(), uuid.uuid4()
+        there.faults(fault_stored=1)
+        for _ in range(5):
+            with pytest.raises(GatewaySilent):
+                refund(taken, "10", key)
+        there.faults()
+
+        assert refund(taken, "10", key) == refund(taken, "10", key)
 
         assert there.payments(taken.key)[0]["refunded"] == 1000
 
@@ -273,6 +332,19 @@ class TestTheSaleByStripe:
 
     def test_no_answer_and_nobody_came_again(self, there: GatewayProcess) -> None:
         Traveller().book(make_flight(), paymentToken="pm_fault_after")
+        leases_over()
+
+        settle_payments()
+
+        attempt = PaymentAttempt.objects.get()
+        assert (attempt.state, there.statuses(attempt.key)) == ("voided", ["canceled"])
+
+    def test_faults_that_stay_and_nobody_came_again(self, there: GatewayProcess) -> None:
+        traveller, flight = Traveller(), make_flight()
+        there.faults(fault_stored=1)
+        for _ in range(5):
+            assert traveller.book(flight, paymentToken="pm_card", key="k").status_code == 503
+        there.faults()
         leases_over()
 
         settle_payments()

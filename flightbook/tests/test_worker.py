@@ -141,6 +141,8 @@ def test_the_tasks_are_those_that_were_promised() -> None:
         "purge expired sessions",
     }
     assert {task.period for task in all_tasks()} == {0.5, 1.0, 3600.0}
+    bounded = {task.name for task in all_tasks() if task.drains and task.period == 3600.0}
+    assert bounded == {"purge idempotency keys", "purge quotes"}  # a call does a part, and comes again
 
 
 @pytest.mark.django_db

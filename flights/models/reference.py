@@ -6,8 +6,7 @@ import re
 from decimal import Decimal
 
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Lower
+from django.db.models import F, Func, Q
 
 from flights.types import Cabin
 
@@ -33,7 +32,7 @@ class Airport(models.Model):
     class Meta:
         ordering = ["iata"]
         indexes = [
-            models.Index(Lower("city"), name="airport_city_idx"),
+            models.Index(Func("city", function="flights_fold"), name="airport_folded_city_idx"),
             models.Index(fields=["city_code"], condition=~Q(city_code=""), name="airport_city_code_idx"),
         ]
         constraints = [
