@@ -11,7 +11,8 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -58,13 +59,17 @@ def all_tasks() -> list[Task]:
 
 
 def notice_tasks() -> list[Task]:
-    """What tells outsiders of flights' changes: a process of its own, since they may be slow to listen."""
+    """What writes to outsiders of flights' changes: a process of its own, with `delivery_tasks` beside it."""
     return [
         Task("write webhook deliveries", subscriptions.write_webhook_deliveries, _SOON, drains=True),
-        Task("deliver webhooks", subscriptions.deliver_due_webhooks, _SOON, drains=True),
         Task("tell followers by mail", subscriptions.tell_of_changes, _HALF_MINUTE, drains=True),
         Task("purge webhook deliveries", subscriptions.purge_deliveries, _HOURLY, drains=True),
     ]
+
+
+def delivery_tasks() -> list[Task]:
+    """What waits for outsiders, who may be slow to answer: a lane of its own, so that nothing else has to."""
+    return [Task("deliver webhooks", subscriptions.deliver_due_webhooks, _SOON, drains=True)]
 
 
 def extend_schedule() -> int:
@@ -96,6 +101,12 @@ class Stop:
     def _handle(self, number: int, frame: object) -> None:
         self.received = True
 
+    def now(self) -> None:
+        """As a signal does, from any thread."""
+        self.received = True
+        with suppress(BlockingIOError):  # full of bytes that say the same
+            self._writing.send(b"\0")
+
     def wait(self, seconds: float) -> None:
         # The signal's byte in the pipe ends the sleep: one that comes just before it is not lost.
         if not self.received:
@@ -109,6 +120,22 @@ def work(tasks: Sequence[Task], stop: Stop) -> None:
             if not stop.received and task.due <= time.monotonic():
                 run_once(task)
         stop.wait(min(task.due for task in tasks) - time.monotonic())
+
+
+def work_in_lanes(lanes: Sequence[Sequence[Task]], stop: Stop) -> None:
+    """`work` for each of the lanes, side by side; where one breaks off, all stop, and it is raised."""
+
+    def lane(tasks: Sequence[Task]) -> None:
+        try:
+            work(tasks, stop)
+        finally:
+            stop.now()
+            connections.close_all()  # this thread's
+
+    with ThreadPoolExecutor(len(lanes), "lane") as pool:
+        running = [pool.submit(lane, tasks) for tasks in lanes]
+    for ended in running:
+        ended.result()
 
 
 def run_once(task: Task) -> None:

@@ -92,8 +92,9 @@ class WebhookEndpoint(models.Model):
     previous_secret_until = models.DateTimeField(null=True, blank=True)
     state = models.CharField(max_length=6, choices=State.choices, default=State.ACTIVE)
     end_reason = models.CharField(max_length=200, blank=True, default="")
-    failures = models.PositiveIntegerField(default=0, help_text="In a row, without an answer")
+    failures = models.PositiveIntegerField(default=0, help_text="In a row, without a success")
     paused_until = models.DateTimeField(null=True, blank=True)
+    called_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True, blank=True)
 
@@ -137,6 +138,9 @@ class WebhookDelivery(models.Model):
                 fields=["endpoint", "flight", "sequence"],
                 condition=Q(state="pending"),
                 name="webhook_order_idx",
+            ),
+            models.Index(
+                fields=["endpoint", "due_at"], condition=Q(state="pending"), name="webhook_turn_idx"
             ),
         ]
 

@@ -19,17 +19,17 @@ def main() -> None:
     django.setup()
     from flightbook import worker  # noqa: PLC0415  # the settings must be there
     from flights.telegrams import drop_folder  # noqa: PLC0415
-    from subscriptions.webhooks import delivery, writing  # noqa: PLC0415
+    from subscriptions.webhooks import delivery, leasing, writing  # noqa: PLC0415
 
     drop_folder.CLAIM_SECONDS = 2
-    delivery.LEASE = dt.timedelta(seconds=3)
+    leasing.LEASE = dt.timedelta(seconds=3)
     delivery.FIRST_WAIT = dt.timedelta(seconds=0.2)
     lease = writing.flights.lease_feeds
     writing.flights.lease_feeds = lambda **wanted: lease(**wanted, seconds=3)
     if kind == "files":
         tasks = [worker.Task("files", drop_folder.take_in_dropped_messages, 0.05, drains=True)]
     else:
-        tasks = [task for task in worker.notice_tasks() if "deliver" in task.name]
+        tasks = [worker.notice_tasks()[0], *worker.delivery_tasks()]
         for task in tasks:
             task.period = 0.05
     with worker.Stop().on_signals() as stop:

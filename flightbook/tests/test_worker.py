@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,16 @@ import pytest
 from django.db import connection
 
 from flightbook.tests.processes import database_url
-from flightbook.worker import LONGEST_WAIT, Stop, Task, all_tasks, extend_schedule, run_once, work
+from flightbook.worker import (
+    LONGEST_WAIT,
+    Stop,
+    Task,
+    all_tasks,
+    extend_schedule,
+    run_once,
+    work,
+    work_in_lanes,
+)
 from flights.models import ScheduleDay
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,6 +113,34 @@ def test_a_broken_connection_is_replaced() -> None:
     task = Task("query", query, 1)
     run_once(task)
     assert task.failures == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lane_that_waits_keeps_no_other_waiting() -> None:
+    stop, answered = Stop(), threading.Event()
+    good = Counted(1, 1, 1)
+
+    def slow() -> int:
+        assert answered.wait(30)
+        return 0
+
+    def quick() -> int:
+        if good() == 0:
+            answered.set()
+            stop.now()
+        return 1
+
+    work_in_lanes([[Task("slow", slow, 0.01)], [Task("quick", quick, 0.01, drains=True)]], stop)
+    assert good.runs == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lane_that_breaks_off_stops_the_others() -> None:
+    def broken() -> int:
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        work_in_lanes([[Task("idle", Counted(), 600.0)], [Task("broken", broken, 0.01)]], Stop())
 
 
 def test_nothing_is_begun_once_it_is_told_to_stop() -> None:

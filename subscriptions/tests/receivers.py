@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import socketserver
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,9 +13,11 @@ from typing import Any
 
 
 class Receiver(ThreadingHTTPServer):
-    """Keeps what comes, as (headers, body), and answers with the statuses given, then with 204."""
+    """Keeps what comes, as (headers, body), and answers with the statuses given, then with 204, each after
+    `seconds`."""
 
     daemon_threads = True
+    seconds = 0.0
 
     def __init__(self, *statuses: int) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -39,6 +43,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
+        time.sleep(self.server.seconds)
         self.send_response(self.server.statuses.pop(0) if self.server.statuses else 204)
         self.send_header("Location", self.server.url)
         self.end_headers()
@@ -80,4 +85,23 @@ def dripping() -> Iterator[int]:
             yield listener.getsockname()[1]
         finally:
             over.set()
+            thread.join()
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[str]:
+    """The URL of a server that answers everybody so, whatever that is."""
+
+    class Rude(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65536)
+            self.wfile.write(answer)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Rude) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://localhost:{server.server_address[1]}/"
+        finally:
+            server.shutdown()
             thread.join()

@@ -6,6 +6,7 @@ import datetime as dt
 import ipaddress
 import socket
 import ssl
+import time
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def test_a_name_with_one_private_address_is_not_called() -> None:
     with receiver() as server:
         outcome = call(target(server.url))  # localhost
     assert outcome.status is None
-    assert "not public" in outcome.error
+    assert "no public address" in outcome.error
     assert server.received == []
 
 
@@ -88,6 +89,21 @@ def test_of_several_addresses_all_are_judged(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers("93.184.216.34", "10.0.0.1"))
     with pytest.raises(addresses.ForbiddenAddressError):
         addresses.resolve(addresses.place("https://two.example/"))
+
+
+def test_a_name_within_and_none_at_all_are_told_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may register an address must not learn which names there are in our network."""
+
+    def unknown(*_: Any, **__: Any) -> list[Any]:
+        time.sleep(0.05)
+        raise socket.gaierror(-2, "Name or service not known")
+
+    outcomes = []
+    for found in (unknown, lambda *_, **__: answers("10.0.0.1")):
+        monkeypatch.setattr(socket, "getaddrinfo", found)
+        outcomes.append(call(target("https://database.internal/")))
+    assert outcomes[0] == outcomes[1]
+    assert "no public address" in outcomes[0].error
 
 
 def test_a_name_that_answers_otherwise_the_second_time(monkeypatch: pytest.MonkeyPatch) -> None:

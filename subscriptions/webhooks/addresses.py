@@ -7,6 +7,7 @@ resolving it again would let a name server answer otherwise the second time (DNS
 from __future__ import annotations
 
 import ipaddress
+import logging
 import socket
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from django.conf import settings
 
 from flightbook.errors import Invalid
 
+logger = logging.getLogger(__name__)
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")  # RFC 4291; nothing else is routed
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _LONGEST = 500
@@ -23,7 +25,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class ForbiddenAddressError(Exception):
-    """What a name leads to is not public, or nothing."""
+    """What a name leads to is not public, or nothing. The text does not tell which: it is shown to users, who
+    must not learn which names there are in our network."""
 
 
 @dataclass(frozen=True)
@@ -78,15 +81,23 @@ def resolve(found: Place) -> str:
     """One address of the host, after all of them were judged.
 
     Raises:
-        ForbiddenAddressError: one of them is not public.
-        OSError: the name leads nowhere.
+        ForbiddenAddressError: one of them is not public, or there is none.
     """
-    infos = socket.getaddrinfo(found.host, found.port, type=socket.SOCK_STREAM)
-    addresses = [str(info[4][0]) for info in infos]
-    for address in addresses:
+    try:
+        infos = socket.getaddrinfo(found.host, found.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        logger.info("webhooks: %s leads nowhere: %s", found.host, error)
+        raise _forbidden(found) from error
+    resolved = [str(info[4][0]) for info in infos]
+    for address in resolved:
         if not is_allowed(ipaddress.ip_address(address.partition("%")[0])):
-            raise ForbiddenAddressError(f"{found.host} leads to an address that is not public")
-    return addresses[0]
+            logger.info("webhooks: %s leads to %s", found.host, address)
+            raise _forbidden(found)
+    return resolved[0]
+
+
+def _forbidden(found: Place) -> ForbiddenAddressError:
+    return ForbiddenAddressError(f"{found.host} has no public address")
 
 
 def is_allowed(address: Address) -> bool:

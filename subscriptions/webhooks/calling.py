@@ -17,19 +17,34 @@ from subscriptions.webhooks import addresses, signing
 
 CONNECT_SECONDS = 5.0
 WHOLE_SECONDS = 15.0
+_LONGEST_ERROR = 300
 _AGENT = "Flightbook-Webhooks/1"
 
 
 class _Connection(http.client.HTTPConnection):
-    """Goes to `address`, whatever the host's name leads to by now; over TLS the certificate is the host's."""
+    """Goes to `address`, whatever the host's name leads to by now; over TLS the certificate is the host's.
+    Everything is over at `deadline`, by the monotonic clock."""
 
-    def __init__(self, place: addresses.Place, address: str) -> None:
-        super().__init__(place.host, place.port, timeout=CONNECT_SECONDS)
+    def __init__(self, place: addresses.Place, address: str, deadline: float) -> None:
+        super().__init__(place.host, place.port)
         self._place = place
         self._address = address
+        self._deadline = deadline
+
+    def seconds_left(self) -> float:
+        """
+        Raises:
+            TimeoutError: none.
+        """
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("it took too long")
+        return left
 
     def connect(self) -> None:
-        self.sock: Any = socket.create_connection((self._address, self._place.port), self.timeout)
+        first = min(CONNECT_SECONDS, self.seconds_left())
+        self.sock: Any = socket.create_connection((self._address, self._place.port), first)
+        self.sock.settimeout(self.seconds_left())
         if self._place.scheme == "https":
             self.sock = _tls().wrap_socket(
                 self.sock, server_hostname=self._place.host, do_handshake_on_connect=False
@@ -43,15 +58,26 @@ def _tls() -> ssl.SSLContext:
 
 
 def call(target: Target) -> Outcome:
-    """Sends it once. Whatever goes wrong is in the outcome; nothing is raised."""
+    """Sends it once, or not at all after `WHOLE_SECONDS`. Whatever goes wrong is in the outcome."""
     began = time.monotonic()
     status, error = None, ""
     try:
         place = addresses.place(target.url)
-        status = _post(_Connection(place, addresses.resolve(place)), place, target)
-    except (OSError, http.client.HTTPException, addresses.ForbiddenAddressError, ValueError) as failure:
-        error = f"{type(failure).__name__}: {failure}"[:300]
+        connection = _Connection(place, addresses.resolve(place), began + WHOLE_SECONDS)
+        status = _post(connection, place, target)
+    except addresses.ForbiddenAddressError as failure:
+        return Outcome(None, 0, _text(failure))  # how long it took would tell of names within, too
+    except (OSError, http.client.HTTPException, ValueError) as failure:
+        error = _text(failure)
     return Outcome(status, round((time.monotonic() - began) * 1000), error)
+
+
+def _text(failure: Exception) -> str:
+    """Some of it is the receiver's own words: what no page can show, the database may refuse."""
+    text = f"{type(failure).__name__}: {failure}"[:_LONGEST_ERROR]
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+    )
 
 
 def _post(connection: _Connection, place: addresses.Place, target: Target) -> int:
@@ -62,8 +88,8 @@ def _post(connection: _Connection, place: addresses.Place, target: Target) -> in
         "Connection": "close",
         **signing.headers(target.message_id, int(time.time()), target.body, target.secrets),
     }
-    # Each read has a time-out of its own; a server that sends a byte now and then would never run into it.
-    watchdog = threading.Timer(WHOLE_SECONDS, _cut, [connection])
+    # Each read has its time-out; a server that sends a byte now and then would never run into it.
+    watchdog = threading.Timer(connection.seconds_left(), _cut, [connection])
     watchdog.daemon = True
     watchdog.start()
     try:
@@ -76,5 +102,5 @@ def _post(connection: _Connection, place: addresses.Place, target: Target) -> in
 
 def _cut(connection: _Connection) -> None:
     with suppress(OSError):
-        if connection.sock is not None:
-            connection.sock.shutdown(socket.SHUT_RDWR)
+        if (sock := connection.sock) is not None:
+            sock.shutdown(socket.SHUT_RDWR)

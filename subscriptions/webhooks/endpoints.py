@@ -91,16 +91,19 @@ def ping(*, endpoint_pk: int) -> str:
         NotFound: it has ended.
         Throttled: there were `TESTS_A_MINUTE` in the last minute; nobody is to be flooded by us.
     """
-    if not WebhookEndpoint.objects.filter(pk=endpoint_pk, state=State.ACTIVE).exists():
-        raise NotFound(detail="There is no such webhook.")
+    message_id = f"test-{secrets.token_hex(12)}"
+    body = encode({"type": "webhook.test", "timestamp": rfc3339(timezone.now()), "data": {"webhook": True}})
     lately = WebhookDelivery.objects.filter(
         endpoint_id=endpoint_pk, flight=None, created_at__gt=Now() - dt.timedelta(minutes=1)
     )
-    if lately.count() >= TESTS_A_MINUTE:
-        raise Throttled(detail=f"At most {TESTS_A_MINUTE} tests a minute.", retry_after=60)
-    message_id = f"test-{secrets.token_hex(12)}"
-    body = encode({"type": "webhook.test", "timestamp": rfc3339(timezone.now()), "data": {"webhook": True}})
-    WebhookDelivery.objects.create(endpoint_id=endpoint_pk, message_id=message_id, body=body.decode())
+    with transaction.atomic():
+        # It neither ends, and drops what waits, before the message is there, nor are two counted at once.
+        locked = WebhookEndpoint.objects.select_for_update(no_key=True)
+        if not locked.filter(pk=endpoint_pk, state=State.ACTIVE).exists():
+            raise NotFound(detail="There is no such webhook.")
+        if lately.count() >= TESTS_A_MINUTE:
+            raise Throttled(detail=f"At most {TESTS_A_MINUTE} tests a minute.", retry_after=60)
+        WebhookDelivery.objects.create(endpoint_id=endpoint_pk, message_id=message_id, body=body.decode())
     return message_id
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from flightbook import instruments, tracing
-from flightbook.worker import Stop, notice_tasks, work
+from flightbook.worker import Stop, delivery_tasks, notice_tasks, work_in_lanes
 
 logger = logging.getLogger(__name__)
 
@@ -21,5 +21,5 @@ class Command(BaseCommand):
         tracing.begin()
         with Stop().on_signals() as stop:
             logger.info("notices: started")
-            work(notice_tasks(), stop)
+            work_in_lanes([notice_tasks(), delivery_tasks()], stop)
         logger.info("notices: stopped")
