@@ -102,7 +102,7 @@ def test_every_pool_is_traced_under_its_own_name() -> None:
 
 
 def test_upper_bounds_stay_within_the_databases_connections() -> None:
-    each = {"users": 8, "booking": 16, "realtime": 7, "relay": 2, "worker": 1, "notices": 1, "gateway": 0}
+    each = {"users": 8, "booking": 16, "realtime": 7, "relay": 2, "worker": 1, "notices": 2, "gateway": 0}
     scalers = kubernetes("HorizontalPodAutoscaler")
     most = sum(each[name] * one["spec"]["maxReplicas"] for name, one in scalers.items())
     command = COMPOSE["services"]["postgres"]["command"]
