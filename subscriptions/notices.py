@@ -63,6 +63,8 @@ def _tell(lease: flights.FeedLease, state: flights.UpdateView, log: str) -> None
         told = _told(lease, list(preferences))
         known: dict[int, flights.UpdateView | None] = {0: None}
         for user_pk, preference in preferences.items():
+            if told[user_pk] >= state.sequence:
+                continue  # the lease was lost meanwhile, and another has told of more
             before = _state_at(lease.flight_pk, told[user_pk], known)
             kinds = wants(preference, before, state, delay_threshold=DELAY_THRESHOLD) & matters
             if user_pk in with_letters:

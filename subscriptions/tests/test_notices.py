@@ -10,8 +10,10 @@ from django.core import mail
 from accounts.models import Mail
 from accounts.public import deliver_due_mail
 from accounts.tests.factories import make_user
+from flights import public as flights
 from flights.models import Feed
 from flights.tests.factories import make_flight
+from subscriptions import notices
 from subscriptions.notices import tell_of_changes
 from subscriptions.operations import change_preference, follow
 from subscriptions.tests.factories import report
@@ -107,3 +109,17 @@ def test_once_it_has_left_only_a_diversion_matters(flight: Any) -> None:
     report(other.pk, status="Departed", delay_minutes=None)
     report(other.pk, status="Diverted", delay_minutes=None)
     assert subjects(user) == ["diverted"]
+
+
+def test_who_has_lost_a_lease_tells_no_old_news(flight: Any) -> None:
+    """A worker stalls with what it has read; another tells of the next update; then the first goes on."""
+    user = follower(flight)
+    report(flight.pk, delay_minutes=30)
+    [stalled] = flights.lease_feeds(consumer=notices.CONSUMER)
+    old = flights.update_state(flight.pk)
+    report(flight.pk, delay_minutes=90)
+    Feed.objects.filter(consumer=notices.CONSUMER).update(leased_until=None)
+    told = subjects(user)
+    assert len(told) == 1
+    notices._tell(stalled, old, flights.log_name())
+    assert subjects(user) == told
