@@ -17,7 +17,7 @@ from flightbook.errors import NotFound
 from subscriptions.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from subscriptions.tests.receivers import answering, receiver
 from subscriptions.types import Outcome, Target
-from subscriptions.webhooks import calling, delivery, endpoints, leasing
+from subscriptions.webhooks import addresses, calling, delivery, endpoints, leasing
 from subscriptions.webhooks.delivery import deliver_due_webhooks
 
 pytestmark = pytest.mark.django_db
@@ -178,14 +178,14 @@ def test_an_answer_may_take_longer_than_a_connection(monkeypatch: pytest.MonkeyP
 def test_a_batch_ends_though_a_name_server_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     """And who is found too late is not called: the message will be sent again."""
     over = threading.Event()
-    resolve = calling.addresses.resolve
+    resolve = addresses.resolve
 
     def stuck(place: Any) -> str:
         if place.host == "stuck":
             over.wait(20)
         return resolve(place)
 
-    monkeypatch.setattr(calling.addresses, "resolve", stuck)
+    monkeypatch.setattr(addresses, "resolve", stuck)
     monkeypatch.setattr(calling, "WHOLE_SECONDS", 1.0)
     monkeypatch.setattr(delivery, "BATCH_SECONDS", 1.5)
     with receiver() as server:
@@ -204,7 +204,7 @@ def test_whose_name_is_found_too_late_is_not_called(monkeypatch: pytest.MonkeyPa
         time.sleep(0.3)
         return "127.0.0.1"
 
-    monkeypatch.setattr(calling.addresses, "resolve", late)
+    monkeypatch.setattr(addresses, "resolve", late)
     monkeypatch.setattr(calling, "WHOLE_SECONDS", 0.2)
     with receiver() as server:
         endpoint = waiting(server.url)
