@@ -87,7 +87,7 @@ updates-proof: $(STAMP) ## prove that no update is lost: followers, faults, and 
 messages-proof: $(STAMP) ## prove that dropped telegrams and webhooks survive kill -9 (ARGS="--flights 100 --updates 600")
 	@exec $(EPHEMERAL) $(PY) -m bench.messages $(ARGS)
 
-browser-proof: $(STAMP) $(BROWSER)/.installed ## look at the board and the admin in a real browser (wants Chromium; ARGS="--keep-images")
+browser-proof: $(STAMP) $(BROWSER)/.installed ## look at the board and the admin in a real browser (wants Chromium; ARGS="--images docs/images")
 	@exec $(BROWSER)/bin/python -m bench.browser_proof --product $(PY) $(ARGS)
 
 $(BROWSER)/.installed: requirements-browser.txt

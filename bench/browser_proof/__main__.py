@@ -1,7 +1,7 @@
 """Starts the system and looks at it with a real Chromium: the board alive, across a restart, on a wall and on
 a phone, by keyboard and for a screen reader; webhooks and a booking's ledger in the admin.
 
-    make browser-proof [ARGS="--images docs/images"]
+    make browser-proof [ARGS="--images docs/images"]     pictures go to var/browser-proof otherwise
 
 Every line says what was seen; the first thing that is not as promised ends it with status 1.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ def main() -> int:
     if chromium is None:
         sys.stderr.write(f"browser-proof: no Chromium is on the PATH ({', '.join(_NAMES)}): install one.\n")
         return 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the system is to end, too
     options.images.mkdir(parents=True, exist_ok=True)
     with _running(options.product) as system, _browser(chromium) as browser:
         _prove(system, browser, options.images)

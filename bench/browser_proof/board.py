@@ -153,6 +153,7 @@ def gates_are_shown(board: Board) -> str:
             same = {"status": state["status"], "delayMinutes": state.get("delayMinutes")}
             update = {name: value for name, value in same.items() if value is not None}
             staff.report(flight, gate=named[flight], terminal="4", **update)
+    assert named
     for flight, gate in named.items():
         expect(board.page.locator(f'tr[data-flight="{flight}"] .gate')).to_contain_text(gate)
     return f"{len(named)} gates named by the API, each shown in its row"

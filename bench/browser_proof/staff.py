@@ -108,9 +108,9 @@ def ledger_is_shown(page: Page, system: System, image: Path) -> str:
     booked = traveller.call("POST", "/book-flight", whom | sale, headers=key)
     page.goto(f"{system.base}/admin/bookings/booking/?q={booked['recordLocator']}")
     page.locator("#result_list tbody th a").click()
-    _await_events(page, ["authorised", "captured"])
+    _await_events(page, ["Authorised", "Captured"])
     traveller.call("POST", "/cancel-booking", whom | {"bookingId": booked["bookingId"]})
-    _await_events(page, ["authorised", "captured", "refund_due", "refunded"])
+    _await_events(page, ["Authorised", "Captured", "Refund due", "Refunded"])
     amounts = page.locator("#ledger-group .field-amount").all_inner_texts()
     assert {float(amount) for amount in amounts} == {float(booked["price"])}, amounts
     page.screenshot(path=image, full_page=True)
