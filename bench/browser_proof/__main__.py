@@ -18,7 +18,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from bench.browser_proof import access, board, looks, staff
+from bench.browser_proof import access, board, controls, looks, staff
 from bench.browser_proof.system import HOME, System, registered
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -51,6 +51,7 @@ def _prove(system: System, browser: Browser, images: Path) -> None:
         _say("access tree", access.is_named(shown.page))
         _say("contrast", access.is_legible(shown.page))
         _say("desktop", looks.on_a_wall(shown.page, images / "board-desktop.png"))
+        _say("controls", controls.find_what_is_wrong(shown, traveller))
     _say("phone", looks.on_a_phone(browser, system, images / "board-phone.png"))
     with staff.admin(browser, system) as page:
         _say("webhooks", staff.retries_are_shown(page, system, HOME / "admin-webhook.png"))

@@ -46,7 +46,7 @@ def on_a_wall(page: Page, image: Path) -> str:
     """1920 x 1080: large, in columns, the connection shown, a colour and a word for each status."""
     page.set_viewport_size(_WALL)
     page.evaluate("() => { document.activeElement.blur(); scrollTo(0, 0); }")
-    found = _measured(page)
+    found = measured(page)
     assert found["size"] >= _LEAST_PIXELS, found["size"]
     assert found["rows"] >= _LEAST_ROWS, found["rows"]
     assert set(found["edges"]) == {1}, f"columns are not straight: {found['edges']}"
@@ -61,14 +61,14 @@ def on_a_phone(browser: Browser, system: System, image: Path) -> str:
     page = context.new_page()
     page.goto(f"{system.base}/board?airport={AIRPORT}")
     expect(page.locator("#line-text")).to_contain_text("As of")
-    found = _measured(page)
+    found = measured(page)
     assert found["small"] == 0, "something is too small to touch"
     seen = f"{found['rows']} rows on the first screen, {_pictured(page, image)}"
     context.close()
     return seen
 
 
-def _measured(page: Page) -> dict[str, Any]:
+def measured(page: Page) -> dict[str, Any]:
     found: dict[str, Any] = page.evaluate(_MEASURE)
     assert found["overflow"] <= 0, f"{found['overflow']} px to scroll to the side"
     assert not found["cut"], found["cut"]
