@@ -45,7 +45,7 @@ def _prove(system: System, browser: Browser, images: Path) -> None:
     with board.Board(browser, system) as shown:
         _say("access by keyboard", access.signs_in_by_keyboard(shown.page))
         _say("live", board.updates_appear(shown, traveller))
-        _say("gates", board.gates_are_shown(shown))
+        _say("reports", board.reports_are_shown(shown))
         _say("restart", board.survives_a_restart(shown))
         _say("nothing lost", board.matches_the_log(shown, traveller))
         _say("access tree", access.is_named(shown.page))

@@ -14,9 +14,11 @@ from playwright.sync_api import Browser, WebSocket, expect
 
 from bench.browser_proof.system import AIRPORT, STAFF, Account, System, eventually
 
-_CHANGED_ROWS = 12  # of the real delays, before the replay is stopped
+_CHANGED_ROWS = 8  # of the real delays, before the replay is stopped
 _REPLAY_SECONDS, _BACK_SECONDS = 240.0, 60.0
-_GATES = 24
+_GATES = 24  # of the rows, from the top
+_TO_LEAVE = {"Scheduled", "Delayed", "Boarding"}
+_LATE = "Late inbound aircraft"
 _OUTAGE_MINUTES, _OUTAGE_REASON = 135, "Recorded while the server was down"
 # Each change of a row's sequence, in the order in which it was shown; a reload would lose the list.
 _OBSERVE = """
@@ -142,21 +144,28 @@ def _settle(board: Board, traveller: Account) -> None:
     eventually(settled, 30)
 
 
-def gates_are_shown(board: Board) -> str:
-    """The airline's staff name gates; each appears in its row."""
+def reports_are_shown(board: Board) -> str:
+    """The airline's staff name gates, delays and a cancellation; each appears in its row."""
     staff = Account(board.system, *STAFF)
-    named: dict[str, str] = {}
-    for number, flight in enumerate(board.flights()[:_GATES]):
-        state = staff.call("GET", f"/flights/{flight}")
-        if state["status"] in {"Scheduled", "Delayed", "Boarding"}:
-            named[flight] = f"B{20 + number}"
-            same = {"status": state["status"], "delayMinutes": state.get("delayMinutes")}
-            update = {name: value for name, value in same.items() if value is not None}
-            staff.report(flight, gate=named[flight], terminal="4", **update)
-    assert named
+    states = {flight: staff.call("GET", f"/flights/{flight}") for flight in board.flights()[:_GATES]}
+    scheduled = [flight for flight, state in states.items() if state["status"] == "Scheduled"]
+    news = {flight: _same_as(state) for flight, state in states.items() if state["status"] in _TO_LEAVE}
+    for number, flight in enumerate(scheduled[1::3]):
+        news[flight] = {"status": "Delayed", "delayMinutes": 25 + 10 * number, "reason": _LATE}
+    news[scheduled[2]] = {"status": "Cancelled", "reason": "Crew shortage"}
+    named = {flight: f"B{20 + number}" for number, flight in enumerate(news)}
+    for flight, update in news.items():
+        staff.report(flight, gate=named[flight], terminal="4", **update)
     for flight, gate in named.items():
         expect(board.page.locator(f'tr[data-flight="{flight}"] .gate')).to_contain_text(gate)
-    return f"{len(named)} gates named by the API, each shown in its row"
+    statuses = {board.row(flight).status for flight in named}
+    assert statuses >= {"Scheduled", "Delayed", "Cancelled"}, statuses
+    return f"{len(named)} gates, delays and a cancellation reported by the API, each shown in its row"
+
+
+def _same_as(state: Any) -> dict[str, Any]:
+    same = {"status": state["status"], "delayMinutes": state.get("delayMinutes")}
+    return {name: value for name, value in same.items() if value is not None}
 
 
 def survives_a_restart(board: Board) -> str:

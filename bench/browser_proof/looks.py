@@ -52,7 +52,7 @@ def on_a_wall(page: Page, image: Path) -> str:
     assert set(found["edges"]) == {1}, f"columns are not straight: {found['edges']}"
     assert found["words"], "a status without its word"
     assert found["colours"]["Delayed"] != found["colours"]["Scheduled"], found["colours"]
-    return f"{found['rows']} rows at {found['size']:.0f} px, {_pictured(page, image, 2 / 3)}"
+    return f"{found['rows']} rows at {found['size']:.0f} px, {_pictured(page, image, 0.6)}"
 
 
 def on_a_phone(browser: Browser, system: System, image: Path) -> str:

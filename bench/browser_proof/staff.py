@@ -110,7 +110,7 @@ def ledger_is_shown(page: Page, system: System, image: Path) -> str:
     page.locator("#result_list tbody th a").click()
     _await_events(page, ["Authorised", "Captured"])
     traveller.call("POST", "/cancel-booking", whom | {"bookingId": booked["bookingId"]})
-    _await_events(page, ["Authorised", "Captured", "Refund due", "Refunded"])
+    _await_events(page, ["Authorised", "Captured", "Refund Due", "Refunded"])
     amounts = page.locator("#ledger-group .field-amount").all_inner_texts()
     assert {float(amount) for amount in amounts} == {float(booked["price"])}, amounts
     page.screenshot(path=image, full_page=True)

@@ -67,9 +67,9 @@ class System:
         return self._spawn("manage.py", *arguments)
 
     def replay(self) -> subprocess.Popen[bytes]:
-        """Begins `make demo`: the real delays of the day that the board shows, an hour in a second."""
+        """Begins `make demo`: the real delays of the day that the board shows, 20 minutes in a second."""
         day = (datetime.now(ZONE) + timedelta(hours=2)).date()
-        return self.manage("replay_delays", "--date", day.isoformat(), "--speed", "3600")
+        return self.manage("replay_delays", "--date", day.isoformat(), "--speed", "1200")
 
     def _spawn(self, *command: str) -> subprocess.Popen[bytes]:
         HOME.mkdir(parents=True, exist_ok=True)
