@@ -14,6 +14,7 @@ VENV := .venv
 KUBERNETES := var/kubernetes-validate
 STAMP := $(VENV)/.installed
 TWIN := var/bench-booking/venv
+BROWSER := var/browser-proof/venv
 # GPL, and not a package of ours: an environment of its own, out of which it is only ever run.
 LOCALSTRIPE := .venv-localstripe
 LOCALSTRIPE_VERSION := 1.15.10
@@ -24,7 +25,7 @@ SETTINGS := $(PY) -m flightbook.embedded --no-servers --
 LOCK := $(VENV)/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes -q \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
-.PHONY: show-disruption help run demo manage test states check lock reset clean gateway-test compose-proof race race-short kubernetes-check bench-booking updates-proof messages-proof bench-updates updates-abuse stripe-test
+.PHONY: show-disruption help run demo manage test states check lock reset clean gateway-test compose-proof race race-short kubernetes-check bench-booking updates-proof messages-proof bench-updates updates-abuse stripe-test browser-proof
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
@@ -86,6 +87,15 @@ updates-proof: $(STAMP) ## prove that no update is lost: followers, faults, and 
 messages-proof: $(STAMP) ## prove that dropped telegrams and webhooks survive kill -9 (ARGS="--flights 100 --updates 600")
 	@exec $(EPHEMERAL) $(PY) -m bench.messages $(ARGS)
 
+browser-proof: $(STAMP) $(BROWSER)/.installed ## look at the board and the admin in a real browser (wants Chromium; ARGS="--images docs/images")
+	@exec $(BROWSER)/bin/python -m bench.browser_proof --product $(PY) $(ARGS)
+
+$(BROWSER)/.installed: requirements-browser.txt
+	@rm -rf $(BROWSER)
+	@$(PY) -m venv $(BROWSER)
+	@$(BROWSER)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-browser.txt
+	@touch $@
+
 bench-updates: $(STAMP) ## measure the fan-out of updates against a raw broadcast; writes docs/benchmarks/
 	@exec $(PY) -m bench.updates.fanout $(ARGS)
 
@@ -105,11 +115,13 @@ kubernetes-check: ## hold the Kubernetes files against the API's schemas (wants 
 	kubectl kustomize docker/kubernetes/example >var/kubernetes.yaml
 	$(KUBERNETES)/bin/kubernetes-validate --strict --kubernetes-version 1.34 var/kubernetes.yaml
 
-lock: $(STAMP) ## renew both requirements files from pyproject.toml (UPGRADE=1 for the newest versions)
+lock: $(STAMP) ## renew all requirements files from pyproject.toml (UPGRADE=1 for the newest versions)
 	$(LOCK) -o requirements.txt
 	$(LOCK) --group dev -c requirements.txt -o requirements-dev.txt
 	$(VENV)/bin/uv pip compile --group bench --universal --python-version 3.11 --generate-hashes -q \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) -o requirements-bench.txt
+	$(VENV)/bin/uv pip compile --group browser --universal --python-version 3.11 --generate-hashes -q \
+	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) -c requirements-dev.txt -o requirements-browser.txt
 	$(VENV)/bin/uv pip compile docker/kubernetes/requirements.in --universal --python-version 3.11 --generate-hashes -q \
 	--custom-compile-command "make lock" -o docker/kubernetes/requirements.txt
 
