@@ -18,6 +18,7 @@ from bench.compose_proof.stack import (
     logs,
     refused,
     run,
+    scale,
     up,
 )
 from bench.compose_proof.traveller import Traveller, hear, served_by
@@ -29,7 +30,7 @@ WITHIN = 10  # seconds
 
 
 def more_replicas_take_traffic() -> str:
-    """From the moment that they are asked for, start of the processes included."""
+    """As a newcomer asks for them; `migrate` runs again before they start, and finds nothing to do."""
     traveller = Traveller()
     began = time.monotonic()
     up(**REPLICAS)
@@ -98,7 +99,7 @@ def without_the_users_pool() -> str:
                 assert [hear(one)["sequence"], hear(other)["sequence"]] == [sequence] * 2
         assert not reads.failures, reads.failures
     finally:
-        up(**REPLICAS)
+        scale(users=1)
     back = eventually(lambda: httpx.post(f"{BASE}/login", json={}).status_code == httpx.codes.BAD_REQUEST)
     return (
         f"search, sale, new sockets and updates go on, login is a 503; back {back:.1f} s after it is healthy"
@@ -123,7 +124,7 @@ def without_redis() -> str:
             assert hear(opened)["sequence"] == sequence
             heard = time.monotonic() - began
     finally:
-        up(**REPLICAS)
+        scale(redis=1)
     eventually(lambda: httpx.get(f"{BASE}/health/ready", timeout=20).json()["status"] == "ready")
     return (
         f"login, search, sale go on; degraded; an update is heard after {heard:.1f} s, by the log's watcher"
@@ -138,7 +139,7 @@ def without_a_booking_pool() -> str:
         assert "Retry-After" in refused.headers
         Traveller()
     finally:
-        up(**REPLICAS)
+        scale(booking=REPLICAS["booking"])
     return "its calls are 503 with Retry-After; register and login go on"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "docker"
+GATEWAY = DOCKER / "nginx" / "gateway.conf.template"
 BASE = DOCKER / "kubernetes" / "base"
 
 
@@ -74,7 +76,44 @@ def test_a_pool_runs_the_same_in_compose_and_kubernetes(pool: str) -> None:
 
 def test_only_the_gateway_is_published() -> None:
     assert [name for name, body in COMPOSE["services"].items() if body.get("ports")] == ["gateway"]
-    assert "location = /metrics { return 404; }" in (DOCKER / "nginx" / "gateway.conf.template").read_text()
+    assert "location = /metrics { return 404; }" in GATEWAY.read_text()
+
+
+def _gateway_sends_again(*, sent: str, reads: bool, status: str) -> bool:
+    """By the patterns of its map; what it is told is what nginx keeps of a request's tries."""
+    [table] = re.findall(r"\$send_again \{(.*?)\n\}", GATEWAY.read_text(), re.DOTALL)
+    patterns = re.findall(r'^ +"~(.+)" 1;$', table, re.MULTILINE)
+    assert len(patterns) == 2
+    said = f"sent={sent} safe={'1' if reads else ''} status={status}"
+    return any(re.search(pattern, said) for pattern in patterns)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"), [("0", "504"), ("-", "502"), ("0, 0", "502, 504"), ("0, -", "504, 502")]
+)
+def test_the_gateway_sends_again_what_no_replica_was_sent(sent: str, status: str) -> None:
+    assert _gateway_sends_again(sent=sent, reads=False, status=status)
+    assert _gateway_sends_again(sent=sent, reads=True, status=status)
+
+
+@pytest.mark.parametrize("sent", ["1", "10", "0, 731", "731, 0", "731, -"])
+def test_the_gateway_repeats_no_sale_that_a_replica_may_have(sent: str) -> None:
+    for status in ("502", "504", "502, 502", "504, 502"):
+        assert not _gateway_sends_again(sent=sent, reads=False, status=status)
+
+
+def test_the_gateway_repeats_a_read_whose_connection_ended_and_none_that_is_slow() -> None:
+    assert _gateway_sends_again(sent="731", reads=True, status="502")
+    assert not _gateway_sends_again(sent="731", reads=True, status="504")
+
+
+def test_every_path_to_a_pool_names_it_for_the_second_time() -> None:
+    passed = re.findall(
+        r"^.*proxy_pass http://(?:users|booking|realtime);.*$", GATEWAY.read_text(), re.MULTILINE
+    )
+    assert len(passed) > 20
+    for line in passed:
+        assert re.search(r"set \$pool (\w+); proxy_pass http://\1;", line), line
 
 
 def test_upper_bounds_stay_within_the_databases_connections() -> None:
