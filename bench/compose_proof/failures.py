@@ -15,6 +15,7 @@ from bench.compose_proof.stack import (
     compose,
     containers,
     eventually,
+    is_healthy,
     logs,
     refused,
     run,
@@ -27,6 +28,8 @@ from bench.compose_proof.use import BASE, STAFF
 REPLICAS = {"booking": 3, "realtime": 2}
 RESTARTING = 1012
 WITHIN = 10  # seconds
+FORGOTTEN = 4.0  # seconds until the gateway has heard of it that a replica is gone
+PATIENCE = 120.0  # seconds for a replica to become healthy in, on a machine under load
 
 
 def more_replicas_take_traffic() -> str:
@@ -61,6 +64,23 @@ def a_rollout_that_must_not_be() -> str:
     assert set(containers("booking")) == before
     assert not reads.failures, reads.failures
     return f"refused, with its last lines; reads {reads}"
+
+
+def a_replica_that_is_gone() -> str:
+    """Its address answers nothing, and seconds later DNS forgets it: what was on its way there and not sent
+    goes elsewhere, though the list of the pool changes meanwhile."""
+    traveller = Traveller()
+    token = traveller.http.headers["Authorization"].removeprefix("Bearer ")
+    seen = []
+    for victim in containers("booking"):
+        run("docker", "kill", victim)
+        with Load(_tickets, token=token) as tickets:
+            time.sleep(FORGOTTEN)
+        run("docker", "start", victim)
+        assert not tickets.failures, tickets.failures
+        eventually(lambda: is_healthy(victim), seconds=PATIENCE)  # noqa: B023
+        seen.append(str(tickets))
+    return f"POSTs while each of {len(seen)} in turn was gone: {'; '.join(seen)}"
 
 
 def sockets_are_sent_elsewhere() -> str:
@@ -147,6 +167,10 @@ def _reads(number: int) -> Request:
     return ("GET", f"/flights/FL{number % 500 + 1}", None)
 
 
+def _tickets(_: int) -> Request:
+    return ("POST", "/ws-ticket", None)
+
+
 def _replica(opened: ClientConnection) -> str:
     assert opened.response is not None
     return served_by(opened.response.headers)
@@ -172,6 +196,7 @@ def _close_code(opened: ClientConnection) -> int:
 
 OF_REPLICAS = (
     a_rollout_that_must_not_be,
+    a_replica_that_is_gone,
     sockets_are_sent_elsewhere,
     without_the_users_pool,
     without_redis,
