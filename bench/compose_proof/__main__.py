@@ -17,6 +17,7 @@ from bench.compose_proof import (
     clusters,
     costs,
     failures,
+    members,
     pools,
     recovery,
     seeing,
@@ -27,7 +28,7 @@ from bench.compose_proof import (
 from bench.compose_proof.stack import compose, scale, up
 
 # Standbys and Sentinels are laid over the system and stay; the last part takes it down.
-_PARTS = (use, seeing, abuse, failures, pools, costs, recovery, standbys, sentinels, clusters)
+_PARTS = (use, seeing, abuse, failures, pools, costs, recovery, standbys, members, sentinels, clusters)
 CHECKS = {check.__name__: check for part in _PARTS for check in part.CHECKS}
 
 
