@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import sys
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +25,7 @@ def script(name: str) -> ModuleType:
     spec = importlib.util.spec_from_loader(loader.name, loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[loader.name] = module  # dataclasses look themselves up there
     loader.exec_module(module)
     return module
 
@@ -180,3 +182,69 @@ def test_a_stack_of_what_compose_renders() -> None:
 def test_secrets_are_not_in_the_files() -> None:
     example = (DOCKER / "kubernetes" / "example" / "secrets.env").read_text()
     assert all(line.endswith("=") or line.startswith("#") for line in example.splitlines() if line)
+
+
+class Members:
+    """What `docker/promote` has to do with, as it asks Docker: each answers with its state and its log."""
+
+    def __init__(self, **held: str) -> None:
+        self.held = held  # "timeline position" of a standby, or "primary"
+        self.said: list[str] = []
+
+    def docker(self, *words: str, seconds: float = 0) -> str:
+        self.said.append(" ".join(words))
+        if words[0] == "compose":
+            return "".join(f"{member} id-{member}\n" for member in ("postgres", "postgres2", "postgres3"))
+        held = self.held.get(words[1].removeprefix("id-"))
+        if words[0] == "exec" and held is None:
+            raise PROMOTE.Failed("it is not running")
+        if "pg_promote" in words[-1]:
+            return "t"
+        if "pg_is_in_recovery" in words[-1]:
+            return "primary" if held == "primary" else "standby"
+        if "pg_ls_waldir" in words[-1]:
+            return f"{held} t"
+        return "1" if "pg_stat_replication" in words[-1] else "0"
+
+    def changed(self) -> list[str]:
+        changes = ("stop", "kill", "pg_promote", "ALTER")
+        return [words for words in self.said if any(change in words for change in changes)]
+
+
+PROMOTE = script("promote")
+
+
+@pytest.mark.parametrize(
+    ("second", "third", "promoted"),
+    [
+        ("00000001 500", "00000001 400", "postgres2"),
+        ("00000001 400", "00000001 500", "postgres3"),
+        ("00000001 900", "00000002 100", "postgres3"),
+    ],
+)
+def test_the_standby_that_has_most_is_promoted(
+    monkeypatch: pytest.MonkeyPatch, second: str, third: str, promoted: str
+) -> None:
+    members = Members(postgres="primary", postgres2=second, postgres3=third)
+    monkeypatch.setattr(PROMOTE, "docker", members.docker)
+    PROMOTE.promote(accept_loss=False)
+    first, *others = members.changed()
+    assert first == "stop --time 60 id-postgres", "the primary is stopped before anything else"
+    [taken] = [words for words in others if "pg_promote" in words]
+    assert taken.startswith(f"exec id-{promoted} ")
+    assert all("primary_conninfo = ''" in words for words in others[:2]), (
+        "both are cut off before one is chosen"
+    )
+    assert f"host={promoted} " in others[-1]
+
+
+def test_one_standby_alone_is_promoted_only_where_the_loss_is_accepted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    members = Members(postgres3="00000001 500")
+    monkeypatch.setattr(PROMOTE, "docker", members.docker)
+    with pytest.raises(PROMOTE.Failed, match="--accept-loss"):
+        PROMOTE.promote(accept_loss=False)
+    assert not members.changed()
+    PROMOTE.promote(accept_loss=True)
+    assert any("pg_promote" in words for words in members.changed())
