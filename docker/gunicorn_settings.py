@@ -92,6 +92,14 @@ def post_fork(server: object, worker: Worker) -> None:
     tracing.begin()
 
 
+def post_worker_init(worker: Worker) -> None:
+    """gunicorn's hook, in each worker with the application loaded: the worker adds its threads to what this
+    replica can do at once."""
+    from flightbook import instruments  # noqa: PLC0415 - not before `_place_for_metrics`
+
+    instruments.places.set(worker.cfg.threads)
+
+
 def child_exit(server: object, worker: Worker) -> None:
     """gunicorn's hook: what a worker was measuring at its end is over; what it counted stays counted."""
     # Not imported above: when it is, it looks whether the directory is named.

@@ -13,10 +13,11 @@ _django = get_asgi_application()  # before what follows: it sets the apps up
 
 from django.conf import settings  # noqa: E402
 
-from flightbook import tracing  # noqa: E402
+from flightbook import instruments, tracing  # noqa: E402
 from flightbook.http.concurrency import ConcurrencyLimit, Receive, Scope, Send  # noqa: E402
 from subscriptions.routing import websocket_application  # noqa: E402
 
+instruments.places.set(settings.HTTP_CONCURRENCY)
 _router: Any = ProtocolTypeRouter(  # type: ignore[no-untyped-call]
     {
         "http": ConcurrencyLimit(

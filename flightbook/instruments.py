@@ -27,6 +27,18 @@ request_seconds = Histogram(
     buckets=_QUICK,
     registry=registry,
 )
+requests_under_way = Gauge(
+    "flightbook_http_requests_under_way",
+    "Requests that a thread of this replica is at work on.",
+    registry=registry,
+    multiprocess_mode="livesum",
+)
+places = Gauge(
+    "flightbook_http_places",
+    "Requests that this replica takes at once; each may hold a connection to the database.",
+    registry=registry,
+    multiprocess_mode="livesum",
+)
 sockets = Gauge("flightbook_sockets", "WebSockets open.", registry=registry, multiprocess_mode="livesum")
 followed_flights = Gauge(
     "flightbook_sockets_flights",

@@ -33,7 +33,8 @@ class MetricsMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         start = time.perf_counter()
-        response = self.get_response(request)
+        with instruments.requests_under_way.track_inprogress():
+            response = self.get_response(request)
         method = request.method if request.method in _METHODS else "OTHER"
         route = request.resolver_match.route if request.resolver_match else "none"
         instruments.requests.labels(method, route, response.status_code).inc()

@@ -15,9 +15,11 @@ from bench.compose_proof.stack import (
     compose,
     containers,
     eventually,
+    is_healthy,
     logs,
     refused,
     run,
+    scale,
     up,
 )
 from bench.compose_proof.traveller import Traveller, hear, served_by
@@ -26,10 +28,12 @@ from bench.compose_proof.use import BASE, STAFF
 REPLICAS = {"booking": 3, "realtime": 2}
 RESTARTING = 1012
 WITHIN = 10  # seconds
+FORGOTTEN = 4.0  # seconds until the gateway has heard of it that a replica is gone
+PATIENCE = 120.0  # seconds for a replica to become healthy in, on a machine under load
 
 
 def more_replicas_take_traffic() -> str:
-    """From the moment that they are asked for, start of the processes included."""
+    """As a newcomer asks for them; `migrate` runs again before they start, and finds nothing to do."""
     traveller = Traveller()
     began = time.monotonic()
     up(**REPLICAS)
@@ -60,6 +64,23 @@ def a_rollout_that_must_not_be() -> str:
     assert set(containers("booking")) == before
     assert not reads.failures, reads.failures
     return f"refused, with its last lines; reads {reads}"
+
+
+def a_replica_that_is_gone() -> str:
+    """Its address answers nothing, and seconds later DNS forgets it: what was on its way there and not sent
+    goes elsewhere, though the list of the pool changes meanwhile."""
+    traveller = Traveller()
+    token = traveller.http.headers["Authorization"].removeprefix("Bearer ")
+    seen = []
+    for victim in containers("booking"):
+        run("docker", "kill", victim)
+        with Load(_tickets, token=token) as tickets:
+            time.sleep(FORGOTTEN)
+        run("docker", "start", victim)
+        assert not tickets.failures, tickets.failures
+        eventually(lambda: is_healthy(victim), seconds=PATIENCE)  # noqa: B023
+        seen.append(str(tickets))
+    return f"POSTs while each of {len(seen)} in turn was gone: {'; '.join(seen)}"
 
 
 def sockets_are_sent_elsewhere() -> str:
@@ -98,7 +119,7 @@ def without_the_users_pool() -> str:
                 assert [hear(one)["sequence"], hear(other)["sequence"]] == [sequence] * 2
         assert not reads.failures, reads.failures
     finally:
-        up(**REPLICAS)
+        scale(users=1)
     back = eventually(lambda: httpx.post(f"{BASE}/login", json={}).status_code == httpx.codes.BAD_REQUEST)
     return (
         f"search, sale, new sockets and updates go on, login is a 503; back {back:.1f} s after it is healthy"
@@ -123,7 +144,7 @@ def without_redis() -> str:
             assert hear(opened)["sequence"] == sequence
             heard = time.monotonic() - began
     finally:
-        up(**REPLICAS)
+        scale(redis=1)
     eventually(lambda: httpx.get(f"{BASE}/health/ready", timeout=20).json()["status"] == "ready")
     return (
         f"login, search, sale go on; degraded; an update is heard after {heard:.1f} s, by the log's watcher"
@@ -138,12 +159,16 @@ def without_a_booking_pool() -> str:
         assert "Retry-After" in refused.headers
         Traveller()
     finally:
-        up(**REPLICAS)
+        scale(booking=REPLICAS["booking"])
     return "its calls are 503 with Retry-After; register and login go on"
 
 
 def _reads(number: int) -> Request:
     return ("GET", f"/flights/FL{number % 500 + 1}", None)
+
+
+def _tickets(_: int) -> Request:
+    return ("POST", "/ws-ticket", None)
 
 
 def _replica(opened: ClientConnection) -> str:
@@ -171,6 +196,7 @@ def _close_code(opened: ClientConnection) -> int:
 
 OF_REPLICAS = (
     a_rollout_that_must_not_be,
+    a_replica_that_is_gone,
     sockets_are_sent_elsewhere,
     without_the_users_pool,
     without_redis,

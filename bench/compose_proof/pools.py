@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from bench.compose_proof.failures import REPLICAS
 from bench.compose_proof.load import Load, Request, Steady
-from bench.compose_proof.stack import containers, eventually, is_healthy, run, up
+from bench.compose_proof.stack import containers, eventually, is_healthy, run, scale
 from bench.compose_proof.traveller import Traveller, hear
 
 EACH = {"users": 2, **REPLICAS}
@@ -112,7 +112,7 @@ def steady_load(days: int) -> Iterator[Loads]:
 def each_pool_loses_a_replica() -> str:
     """Killed, with all of its processes. What is safe is tried elsewhere, of the rest at most what it held is
     lost; it comes back by itself."""
-    up(**EACH)
+    scale(**EACH)
     seen = []
     for number, pool in enumerate(EACH):
         victim = containers(pool)[0]
@@ -127,14 +127,14 @@ def each_pool_loses_a_replica() -> str:
 
 def each_pool_shrinks_and_grows() -> str:
     """To one replica and back: nobody notices."""
-    up(**EACH)
+    scale(**EACH)
     seen = []
     for number, pool in enumerate(EACH):
         with steady_load(days=34 + number) as loads:
             time.sleep(1)
-            up(**EACH | {pool: 1})
+            scale(**{pool: 1})
             time.sleep(2)
-            up(**EACH)
+            scale(**{pool: EACH[pool]})
             time.sleep(2)
         _no_more_lost(loads, worked_on=[pool])
         seen.append(f"{pool}: {_told(loads)}")
@@ -143,7 +143,7 @@ def each_pool_shrinks_and_grows() -> str:
 
 def each_pool_is_rolled_out() -> str:
     """To a new image, one pool after the other, by `docker/rollout`."""
-    up(**EACH)
+    scale(**EACH)
     new = _next_image()
     pools = [*EACH, "worker"]
     before = {pool: set(containers(pool)) for pool in pools}

@@ -50,6 +50,12 @@ def up(**replicas: int) -> None:
     compose("up", "--detach", "--wait", "--no-recreate", *scales)
 
 
+def scale(**replicas: int) -> None:
+    """So many of each of these, all healthy; nothing else is looked at, nor `migrate` run again."""
+    scales = [word for name, count in replicas.items() for word in ("--scale", f"{name}={count}")]
+    compose("up", "--detach", "--wait", "--no-deps", "--no-recreate", *scales, *replicas)
+
+
 def lay_over(*files: str, **settings: str) -> None:
     """From now on the composed system has these files too; what that changes is made anew."""
     known = _ENVIRONMENT.get("COMPOSE_FILE", "docker-compose.yml").split(":")

@@ -27,7 +27,7 @@ def the_primary_killed() -> str:
     """With one standby held back all the time: what is acknowledged is on the primary and the other alone."""
     lay_over(FILE)
     traveller, flights = _traveller(27)
-    lost, slow, quick = _roles()
+    lost, slow, quick = roles()
     with Load(_searches) as searches, Sales(traveller, flights) as sales:
         sales.wait_for(BEFORE)
         _hold_back(slow)
@@ -38,7 +38,7 @@ def the_primary_killed() -> str:
         sales.wait_for(1)
         again = time.monotonic() - began
         sales.wait_for(AFTER)
-    assert _roles()[0] == quick, "the one that was held back was promoted"
+    assert roles()[0] == quick, "the one that was held back was promoted"
     compose("up", "--detach", "--no-deps", "--wait", lost)
     missing = _missing(sales, traveller)
     assert not missing, f"{len(missing)} acknowledged sales are lost"
@@ -53,7 +53,7 @@ def the_primary_killed() -> str:
 def the_old_primary_comes_back() -> str:
     """After a switch-over: what it wrote alone is undone, it takes no write. With the guard off it does."""
     lay_over(FILE)
-    gone = _roles()[0]
+    gone = roles()[0]
     run("docker/promote")
     alone = compose(
         *("run", "--detach", "--no-deps", "--entrypoint", "docker-entrypoint.sh", gone),
@@ -65,18 +65,18 @@ def the_old_primary_comes_back() -> str:
     assert run("docker", "exec", alone, *psql, write).split()[-1] == "f", "the guard is not off"
     run("docker", "rm", "--force", alone)
     compose("up", "--detach", "--no-deps", "--wait", gone)
-    assert _ask(gone, "SELECT pg_is_in_recovery()") == "t"
+    assert ask(gone, "SELECT pg_is_in_recovery()") == "t"
     complaint = refused("docker", "compose", "exec", "-T", gone, *psql, "CREATE TABLE again ()")
     assert "read-only transaction" in complaint, complaint
-    eventually(lambda: _ask(_roles()[0], "SELECT count(*) FROM pg_stat_replication") == "2")
-    assert _ask(gone, "SELECT to_regclass('only_here') IS NULL") == "t"
+    eventually(lambda: ask(roles()[0], "SELECT count(*) FROM pg_stat_replication") == "2")
+    assert ask(gone, "SELECT to_regclass('only_here') IS NULL") == "t"
     return f"{gone} follows; its own write, made with the guard off, is undone; a write is refused"
 
 
 def sales_wait_for_a_standby() -> str:
     """The cost: with both away nothing is acknowledged. They come back, and it goes on."""
     traveller, flights = _traveller(28)
-    primary, *standbys = _roles()
+    primary, *standbys = roles()
     with Sales(traveller, flights) as sales:
         sales.wait_for(BEFORE)
         _hold_back(*standbys)
@@ -93,13 +93,13 @@ def sales_wait_for_a_standby() -> str:
 
 def one_standby_alone_is_not_promoted() -> str:
     """It may lack what the other has."""
-    primary, one, _ = _roles()
+    primary, one, _ = roles()
     compose("stop", primary, one)
     complaint = refused("docker/promote")
     assert "--accept-loss" in complaint, complaint
     compose("up", "--detach", "--wait", primary, one)
-    eventually(lambda: _ask(_roles()[0], "SELECT count(*) FROM pg_stat_replication") == "2")
-    assert _roles()[0] == primary, "the primary that was stopped goes on as such: nobody had taken over"
+    eventually(lambda: ask(roles()[0], "SELECT count(*) FROM pg_stat_replication") == "2")
+    assert roles()[0] == primary, "the primary that was stopped goes on as such: nobody had taken over"
     return "refused, nothing changed"
 
 
@@ -107,7 +107,7 @@ def without_synchronous_standbys() -> str:
     """The guard off: the primary acknowledges by itself, and its death takes what nobody else had."""
     lay_over(FILE, POSTGRES_SYNCHRONOUS="")
     traveller, flights = _traveller(29)
-    lost, *standbys = _roles()
+    lost, *standbys = roles()
     with Sales(traveller, flights) as sales:
         sales.wait_for(BEFORE)
         _hold_back(*standbys)
@@ -135,36 +135,36 @@ def _traveller(days: int) -> tuple[Traveller, list[str]]:
     return traveller, flights
 
 
-def _ask(member: str, question: str) -> str:
+def ask(member: str, question: str) -> str:
     words = ("exec", "-T", member, "psql", "-U", "flightbook", "-d", "flightbook", "-Atqc", question)
     return compose(*words).strip()
 
 
-def _roles() -> list[str]:
+def roles() -> list[str]:
     """The members that run, the primary first."""
     running = [member for member in MEMBERS if containers(member)]
-    found = sorted(running, key=lambda member: _ask(member, "SELECT pg_is_in_recovery()"))
-    assert _ask(found[0], "SELECT pg_is_in_recovery()") == "f", "nobody is the primary"
+    found = sorted(running, key=lambda member: ask(member, "SELECT pg_is_in_recovery()"))
+    assert ask(found[0], "SELECT pg_is_in_recovery()") == "f", "nobody is the primary"
     return found
 
 
 def _follow(primary: str, *standbys: str) -> None:
     place = f"host={primary} user=flightbook" if primary else ""
     for member in standbys:
-        _ask(member, f"ALTER SYSTEM SET primary_conninfo = '{place}'")
-        _ask(member, "SELECT pg_reload_conf()")
+        ask(member, f"ALTER SYSTEM SET primary_conninfo = '{place}'")
+        ask(member, "SELECT pg_reload_conf()")
 
 
 def _hold_back(*standbys: str) -> None:
     """They receive nothing any more."""
     _follow("", *standbys)
     for member in standbys:
-        eventually(lambda: _ask(member, "SELECT count(*) FROM pg_stat_wal_receiver") == "0")  # noqa: B023
+        eventually(lambda: ask(member, "SELECT count(*) FROM pg_stat_wal_receiver") == "0")  # noqa: B023
 
 
 def _missing(sales: Sales, traveller: Traveller) -> set[str]:
     """Acknowledged bookings that are not there; and there is none that nobody was told of."""
-    there = set(_ask(_roles()[0], _BOOKED.format(traveller.user_id)).split())
+    there = set(ask(roles()[0], _BOOKED.format(traveller.user_id)).split())
     told = set(sales.acknowledged.values())
     assert len(told) == len(sales.acknowledged), "two keys were given one booking"
     assert there <= told, f"{len(there - told)} bookings that nobody was told of"

@@ -77,4 +77,4 @@ def hear(socket: ClientConnection, seconds: float = SECONDS) -> Any:
 
 def served_by(headers: Any) -> str:
     """The replica that answered, the last where several were tried."""
-    return str(headers["X-Served-By"]).split(",")[-1].strip()
+    return str(headers["X-Served-By"]).split()[-1]

@@ -38,6 +38,7 @@ wait_because() {
 
 # Without the moment that a restore went to: what is copied of a restored primary has it, and would stop there and become a primary.
 follow() {
+  as_postgres rm -f "$PGDATA/alone"
   as_postgres touch "$PGDATA/standby.signal"
   as_postgres sed -i -E '/^(primary_conninfo|recovery_target|restore_command)/d' "$PGDATA/postgresql.auto.conf"
   as_postgres tee -a "$PGDATA/postgresql.auto.conf" >/dev/null <<<"primary_conninfo = 'host=$1 user=$POSTGRES_USER'"
@@ -73,6 +74,7 @@ initialise() {
   wait $!
 }
 
+# A database is made only after many looks: the others, if they have one, may be slow to come, and must not be given a new one in its place.
 without_data() {
   local looks=0
   while true; do
@@ -82,7 +84,7 @@ without_data() {
       return
     elif [ "$heard" -gt 0 ]; then
       wait_because "this member has no data, others have, and none is primary: see docker/promote"
-    elif [ "$MEMBER" = "${POSTGRES_MEMBERS%% *}" ] && [ "$looks" -ge 5 ]; then
+    elif [ "$MEMBER" = "${POSTGRES_MEMBERS%% *}" ] && [ "$looks" -ge 20 ]; then
       initialise
       return
     else
@@ -99,7 +101,7 @@ as_standby() {
 }
 
 # One of the others has to agree: alone, a member cannot know whether they have gone on without it. Only a database that was never a member's (a new one, one
-# from before there were members, a restored one) goes ahead: the others have nothing, and wait for it.
+# from before there were members, a restored one), or one that was last told to be alone, goes ahead: the others have nothing, and wait for it.
 as_primary() {
   while true; do
     look_round
@@ -109,7 +111,7 @@ as_primary() {
     elif [ ! -e "$PGDATA/member" ]; then
       say "the first primary"
       return
-    elif [ "$heard" -eq 0 ] && [ "$POSTGRES_MEMBERS" != "$MEMBER" ]; then
+    elif [ "$heard" -eq 0 ] && [ "$POSTGRES_MEMBERS" != "$MEMBER" ] && [ ! -e "$PGDATA/alone" ]; then
       wait_because "this member was the primary; it waits until another member answers"
     elif [[ $newest > $(own_timeline) ]]; then
       wait_because "another member has taken over, and does not answer"
@@ -128,7 +130,12 @@ else
   as_primary
 fi
 as_postgres touch "$PGDATA/member"
-[ "$POSTGRES_MEMBERS" != "$MEMBER" ] || POSTGRES_SYNCHRONOUS='' # alone on purpose
+if [ "$POSTGRES_MEMBERS" = "$MEMBER" ]; then # alone on purpose
+  POSTGRES_SYNCHRONOUS=''
+  as_postgres touch "$PGDATA/alone"
+else
+  as_postgres rm -f "$PGDATA/alone"
+fi
 # wal_log_hints: for pg_rewind where the database has no checksums. wal_keep_size: for how long a standby may be away.
 exec docker-entrypoint.sh "$@" -c "cluster_name=$MEMBER" -c "synchronous_standby_names=$POSTGRES_SYNCHRONOUS" \
   -c hba_file=/usr/local/lib/flightbook/pg_hba.conf -c wal_log_hints=on -c wal_keep_size=1GB

@@ -14,6 +14,6 @@ tar -xzf "$base/pg_wal.tar.gz" -C "$PGDATA/pg_wal"
   [ -z "$2" ] || echo "recovery_target_time = '$2'"
 } >>"$PGDATA/postgresql.auto.conf"
 touch "$PGDATA/recovery.signal"
-rm -f "$PGDATA/standby.signal" "$PGDATA/member" # taken of a standby, or among members: it is a database of its own from here on
+rm -f "$PGDATA/standby.signal" "$PGDATA/member" "$PGDATA/alone" # taken of a standby, or among members: it is a database of its own from here on
 chown -R postgres:postgres "$PGDATA"
 chmod 700 "$PGDATA"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
+import sys
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +19,7 @@ from flightbook.firstrun.address import Address
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "docker"
+GATEWAY = DOCKER / "nginx" / "gateway.conf.template"
 BASE = DOCKER / "kubernetes" / "base"
 
 
@@ -25,6 +28,7 @@ def script(name: str) -> ModuleType:
     spec = importlib.util.spec_from_loader(loader.name, loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[loader.name] = module  # dataclasses look themselves up there
     loader.exec_module(module)
     return module
 
@@ -84,7 +88,44 @@ def test_daphne_gives_a_crowd_time_to_be_let_in() -> None:
 
 def test_only_the_gateway_is_published() -> None:
     assert [name for name, body in COMPOSE["services"].items() if body.get("ports")] == ["gateway"]
-    assert "location = /metrics { return 404; }" in (DOCKER / "nginx" / "gateway.conf.template").read_text()
+    assert "location = /metrics { return 404; }" in GATEWAY.read_text()
+
+
+def _gateway_sends_again(*, sent: str, reads: bool, status: str) -> bool:
+    """By the patterns of its map; what it is told is what nginx keeps of a request's tries."""
+    [table] = re.findall(r"\$send_again \{(.*?)\n\}", GATEWAY.read_text(), re.DOTALL)
+    patterns = re.findall(r'^ +"~(.+)" 1;$', table, re.MULTILINE)
+    assert len(patterns) == 2
+    said = f"sent={sent} safe={'1' if reads else ''} status={status}"
+    return any(re.search(pattern, said) for pattern in patterns)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"), [("0", "504"), ("-", "502"), ("0, 0", "502, 504"), ("0, -", "504, 502")]
+)
+def test_the_gateway_sends_again_what_no_replica_was_sent(sent: str, status: str) -> None:
+    assert _gateway_sends_again(sent=sent, reads=False, status=status)
+    assert _gateway_sends_again(sent=sent, reads=True, status=status)
+
+
+@pytest.mark.parametrize("sent", ["1", "10", "0, 731", "731, 0", "731, -"])
+def test_the_gateway_repeats_no_sale_that_a_replica_may_have(sent: str) -> None:
+    for status in ("502", "504", "502, 502", "504, 502"):
+        assert not _gateway_sends_again(sent=sent, reads=False, status=status)
+
+
+def test_the_gateway_repeats_a_read_whose_connection_ended_and_none_that_is_slow() -> None:
+    assert _gateway_sends_again(sent="731", reads=True, status="502")
+    assert not _gateway_sends_again(sent="731", reads=True, status="504")
+
+
+def test_every_path_to_a_pool_names_it_for_the_second_time() -> None:
+    passed = re.findall(
+        r"^.*proxy_pass http://(?:users|booking|realtime);.*$", GATEWAY.read_text(), re.MULTILINE
+    )
+    assert len(passed) > 20
+    for line in passed:
+        assert re.search(r"set \$pool (\w+); proxy_pass http://\1;", line), line
 
 
 def test_every_pool_is_traced_under_its_own_name() -> None:
@@ -165,3 +206,69 @@ def test_a_stack_of_what_compose_renders() -> None:
 def test_secrets_are_not_in_the_files() -> None:
     example = (DOCKER / "kubernetes" / "example" / "secrets.env").read_text()
     assert all(line.endswith("=") or line.startswith("#") for line in example.splitlines() if line)
+
+
+class Members:
+    """What `docker/promote` has to do with, as it asks Docker: each answers with its state and its log."""
+
+    def __init__(self, **held: str) -> None:
+        self.held = held  # "timeline position" of a standby, or "primary"
+        self.said: list[str] = []
+
+    def docker(self, *words: str, seconds: float = 0) -> str:
+        self.said.append(" ".join(words))
+        if words[0] == "compose":
+            return "".join(f"{member} id-{member}\n" for member in ("postgres", "postgres2", "postgres3"))
+        held = self.held.get(words[1].removeprefix("id-"))
+        if words[0] == "exec" and held is None:
+            raise PROMOTE.Failed("it is not running")
+        if "pg_promote" in words[-1]:
+            return "t"
+        if "pg_is_in_recovery" in words[-1]:
+            return "primary" if held == "primary" else "standby"
+        if "pg_ls_waldir" in words[-1]:
+            return f"{held} t"
+        return "1" if "pg_stat_replication" in words[-1] else "0"
+
+    def changed(self) -> list[str]:
+        changes = ("stop", "kill", "pg_promote", "ALTER")
+        return [words for words in self.said if any(change in words for change in changes)]
+
+
+PROMOTE = script("promote")
+
+
+@pytest.mark.parametrize(
+    ("second", "third", "promoted"),
+    [
+        ("00000001 500", "00000001 400", "postgres2"),
+        ("00000001 400", "00000001 500", "postgres3"),
+        ("00000001 900", "00000002 100", "postgres3"),
+    ],
+)
+def test_the_standby_that_has_most_is_promoted(
+    monkeypatch: pytest.MonkeyPatch, second: str, third: str, promoted: str
+) -> None:
+    members = Members(postgres="primary", postgres2=second, postgres3=third)
+    monkeypatch.setattr(PROMOTE, "docker", members.docker)
+    PROMOTE.promote(accept_loss=False)
+    first, *others = members.changed()
+    assert first == "stop --time 60 id-postgres", "the primary is stopped before anything else"
+    [taken] = [words for words in others if "pg_promote" in words]
+    assert taken.startswith(f"exec id-{promoted} ")
+    assert all("primary_conninfo = ''" in words for words in others[:2]), (
+        "both are cut off before one is chosen"
+    )
+    assert f"host={promoted} " in others[-1]
+
+
+def test_one_standby_alone_is_promoted_only_where_the_loss_is_accepted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    members = Members(postgres3="00000001 500")
+    monkeypatch.setattr(PROMOTE, "docker", members.docker)
+    with pytest.raises(PROMOTE.Failed, match="--accept-loss"):
+        PROMOTE.promote(accept_loss=False)
+    assert not members.changed()
+    PROMOTE.promote(accept_loss=True)
+    assert any("pg_promote" in words for words in members.changed())

@@ -13,11 +13,12 @@ from pathlib import Path
 import httpx
 import pytest
 from django.db import connection
-from django.test import Client
+from django.test import Client, RequestFactory
 from prometheus_client.parser import text_string_to_metric_families
 
 from bookings.tests.factories import Traveller
 from flightbook import collectors
+from flightbook.metrics import MetricsMiddleware
 from flightbook.tests.processes import database_url, eventually
 from flights.tests.factories import make_flight
 
@@ -100,6 +101,26 @@ def test_durations(client: Client) -> None:
     assert found["flightbook_http_request_duration_seconds_sum", labels] > 0
 
 
+def _value(text: str, name: str) -> float:
+    """Of a series without labels, by a scrape."""
+    [found] = [
+        sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == name
+    ]
+    return found
+
+
+def test_requests_under_way(client: Client) -> None:
+    """The scrape itself is one, and no longer when it is answered; a view that fails is over too."""
+    for _ in range(2):
+        assert samples(client)["flightbook_http_requests_under_way", frozenset()] == 1
+    with pytest.raises(KeyError):
+        MetricsMiddleware(lambda _: {}["nothing"])(RequestFactory().get("/"))  # type: ignore[index]
+    assert samples(client)["flightbook_http_requests_under_way", frozenset()] == 1
+
+
 def test_backlogs(client: Client) -> None:
     found = samples(client)
     assert found["flightbook_database_up", frozenset()] == 1
@@ -148,7 +169,7 @@ def test_the_processes_of_a_replica_are_added_up(tmp_path: Path) -> None:
         "DATABASE_URL": database_url(),
         "TMPDIR": str(tmp_path),
         "WEB_WORKERS": "3",
-        "WEB_THREADS": "1",
+        "WEB_THREADS": "2",
     }
     command = [
         "-m",
@@ -164,7 +185,10 @@ def test_the_processes_of_a_replica_are_added_up(tmp_path: Path) -> None:
         eventually(lambda: _answers(f"http://{address}/health/live"))
         asyncio.run(_ask_at_once(f"http://{address}/health/ready", 12))
         for _ in range(3):
-            assert _counted(httpx.get(f"http://{address}/metrics", timeout=30).text, "health/ready") == 12
+            scraped = httpx.get(f"http://{address}/metrics", timeout=30).text
+            assert _counted(scraped, "health/ready") == 12
+            assert _value(scraped, "flightbook_http_places") == 6
+            assert _value(scraped, "flightbook_http_requests_under_way") == 1
         assert len({path.name.split("_")[-1] for path in directory.glob("counter_*.db")}) > 1
     finally:
         server.terminate()
