@@ -144,7 +144,7 @@ class Hub:
         self.is_closing = True
         for socket in list(self.sockets):
             socket.close(CloseCode.RESTARTING)
-        await off_loop(self._counts.leave)
+        await watcher_thread.run(self._counts.leave)
         deadline = asyncio.get_running_loop().time() + FAREWELL_SECONDS
         while self.sockets and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.02)
@@ -248,7 +248,7 @@ class Hub:
         present = dict(self._per_user)
         changed = {user: present.get(user, 0) for user in self._fewer}
         self._fewer.clear()
-        if not await off_loop(self._counts.settle, changed, present):
+        if not await watcher_thread.run(self._counts.settle, changed, present):
             self._fewer |= changed.keys()
         # What came or went meanwhile may have been written before the older number was.
         told = present | changed
