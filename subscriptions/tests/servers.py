@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -118,8 +119,11 @@ def make_certificate(directory: Path) -> Path:
 
 
 class Relay(Process):
+    """Listens to the database when it has been made: its signals are handled from before that on."""
+
     def __init__(self, *, redis_port: int) -> None:
         super().__init__("manage.py", "relay", redis_port=redis_port)
+        _await(_somebody_listens, "the relay")
 
 
 class Valkey:
@@ -192,14 +196,29 @@ class Watched:
                 time.sleep(0.1)
 
 
+def _somebody_listens() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity"
+            " WHERE datname = current_database() AND query LIKE 'LISTEN%%')"
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
 def _await_port(port: int) -> None:
+    _await(lambda: _answers(port), f"port {port}")
+
+
+def _await(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + 60
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} is not there"
+        time.sleep(0.05)
