@@ -25,7 +25,7 @@ from bench.compose_proof import (
     standbys,
     use,
 )
-from bench.compose_proof.stack import compose, scale, up
+from bench.compose_proof.stack import scale, take_down, up
 
 # Standbys and Sentinels are laid over the system and stay; the last part takes it down.
 _PARTS = (use, seeing, abuse, failures, pools, costs, recovery, standbys, members, sentinels, clusters)
@@ -48,7 +48,7 @@ def main() -> None:
         _say("the whole", "as promised", began)
     finally:
         if not options.keep:
-            compose("down", "--volumes")
+            take_down()
 
 
 def _check(name: str) -> None:

@@ -6,7 +6,7 @@ import time
 
 import httpx
 
-from bench.compose_proof.stack import compose, eventually, run
+from bench.compose_proof.stack import eventually, run, take_down
 from bench.compose_proof.traveller import Traveller, served_by
 from bench.compose_proof.use import BASE, the_nine_calls
 
@@ -18,7 +18,7 @@ BOOKING = 2  # replicas, as docker/stack has it
 
 def on_a_swarm() -> str:
     """`docker/stack` on one node: the journey, and all replicas answer. The composed system goes for it."""
-    compose("down", "--volumes")
+    take_down()
     state = run("docker", "info", "--format", "{{.Swarm.LocalNodeState}}").strip()
     if state != "active":
         run("docker", "swarm", "init", "--advertise-addr", "127.0.0.1")
@@ -59,7 +59,8 @@ def _removed() -> None:
     run("docker", "stack", "rm", STACK)
     eventually(lambda: not run("docker", "ps", "--all", "--quiet", *OURS).strip(), seconds=PATIENCE)
     volumes = run("docker", "volume", "ls", "--quiet", *OURS).split()
-    run("docker", "volume", "rm", *volumes)
+    for volume in volumes:
+        run("docker", "volume", "rm", volume)
     eventually(lambda: not run("docker", "network", "ls", "--quiet", *OURS).strip(), seconds=PATIENCE)
 
 
