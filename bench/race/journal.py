@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,7 +20,8 @@ from bench.race.http import Answer
 @dataclass(frozen=True)
 class Entry:
     """One request under its key, as its client saw it. `booking`, `state` and `price` are the
-    answer's, `charged` and `refund` what it moved."""
+    answer's, `charged` and `refund` what it moved, `forfeited` what travellers who were taken out had paid
+    and do not get back."""
 
     kind: str
     user: str
@@ -33,6 +35,7 @@ class Entry:
     price: str = ""
     charged: str = "0"
     refund: str = "0"
+    forfeited: str = "0"
     tries: int = 0
 
     @property
@@ -90,7 +93,8 @@ def digest(body: bytes) -> str:
 def resolved(entry: Entry, answer: Answer, tries: int) -> Entry:
     """`entry` with what its answer said."""
     said = answer.json if answer.body else {}
-    charged, refund = _moved(entry.kind, said) if answer.status < 300 else (0, 0)  # noqa: PLR2004
+    is_done = answer.status < 300  # noqa: PLR2004
+    charged, refund = _moved(entry.kind, said) if is_done else (0, 0)
     return Entry(
         kind=entry.kind,
         user=entry.user,
@@ -104,6 +108,7 @@ def resolved(entry: Entry, answer: Answer, tries: int) -> Entry:
         price=str(said.get("price", "")),
         charged=str(charged),
         refund=str(refund),
+        forfeited=str(_forfeited(said)) if is_done and entry.kind == "take out" else "0",
         tries=tries,
     )
 
@@ -117,3 +122,9 @@ def _moved(kind: str, said: dict[str, Any]) -> tuple[Any, Any]:
     if kind == "seats":
         return said["amountPaid"], 0
     return 0, said["refund"]["amount"] if kind in ("cancel", "take out") else 0
+
+
+def _forfeited(said: dict[str, Any]) -> Decimal:
+    paid = [each["price"] for each in said["perCoupon"]] + [each["amount"] for each in said["perCharge"]]
+    back = [each["refunded"] for each in (*said["perCoupon"], *said["perCharge"])]
+    return sum((Decimal(str(each)) for each in paid), Decimal(0)) - sum(Decimal(str(each)) for each in back)

@@ -82,26 +82,28 @@ def check_money(
             net[ours.booking] += kept
         elif kept:
             findings.add(CHARGED, f"payment {key}: {kept}, for nothing")
-    _compare(paid.values(), net, _told(entries), findings)
+    _compare(paid.values(), net, entries, findings)
 
 
 def _compare(
-    paid: Iterable[Paid], net: Mapping[str, Decimal], told: Mapping[str, Decimal], findings: Findings
+    paid: Iterable[Paid], net: Mapping[str, Decimal], entries: Mapping[str, Entry], findings: Findings
 ) -> None:
     refused = {payment.booking for payment in paid if payment.is_refused}
+    told, forfeited = _told(entries), _forfeited(entries)
     for payment in {payment.booking: payment for payment in paid if payment.booking}.values():
         booking = payment.booking
-        kept, due = net[booking], told[booking] if _is_kept(payment, refused) else Decimal(0)
+        kept, due = net[booking], _due(payment, refused, told[booking], forfeited[booking])
         if kept != due:
             what = f"{booking} {payment.status} ({payment.end_reason}): {kept} kept, {due} due"
             findings.add(CHARGED if kept > due else UNCHARGED, what)
 
 
-def _is_kept(payment: Paid, refused: Collection[str]) -> bool:
-    """Whether we may keep what was told. Nothing where a capture was refused, or the traveller had no say."""
+def _due(payment: Paid, refused: Collection[str], told: Decimal, forfeited: Decimal) -> Decimal:
+    """What we may keep: what was told; nothing where a capture was refused; where the traveller had no say,
+    what those had paid who had left the booking of their own will before."""
     if payment.booking in refused:
-        return False
-    return payment.status == "Confirmed" or payment.end_reason == "traveller"
+        return Decimal(0)
+    return told if payment.status == "Confirmed" or payment.end_reason == "traveller" else forfeited
 
 
 def _told(entries: Mapping[str, Entry]) -> dict[str, Decimal]:
@@ -111,6 +113,13 @@ def _told(entries: Mapping[str, Entry]) -> dict[str, Decimal]:
         if entry.booking:
             told[entry.booking] += Decimal(entry.charged) - Decimal(entry.refund)
     return told
+
+
+def _forfeited(entries: Mapping[str, Entry]) -> dict[str, Decimal]:
+    found: dict[str, Decimal] = defaultdict(Decimal)
+    for entry in entries.values():
+        found[entry.booking] += Decimal(entry.forfeited)
+    return found
 
 
 def _rows(connection: psycopg2.extensions.connection, statement: str) -> Iterable[tuple[Any, ...]]:
