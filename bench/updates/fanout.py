@@ -25,7 +25,7 @@ from bench.updates.servers import ROOT, Servers, end_on_signals, hear, say
 from flightbook.embedded.failures import EmbeddedError
 
 REPORT = ROOT / "docs" / "benchmarks" / "updates.md"
-_SOCKETS_A_USER = 100
+_SOCKETS_A_USER = 100  # of all servers together, which count them in one place
 _REST_SECONDS = 2.0
 _FORM = """\
 # Fan-out of updates
@@ -64,7 +64,7 @@ class Bench:
         self._crowds: dict[str, Any] = {}
 
     def prepare(self) -> None:
-        world = self.servers.seed(len(self.cells), self.sockets // _SOCKETS_A_USER)
+        world = self.servers.seed(len(self.cells), self.sockets * len(self.cells) // _SOCKETS_A_USER)
         self.flights = dict(zip((cell.name for cell in self.cells), world["flights"], strict=True))
         self._publishers = {}
         for cell in self.cells:
