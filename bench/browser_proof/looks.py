@@ -57,7 +57,7 @@ def on_a_wall(page: Page, image: Path) -> str:
 
 def on_a_phone(browser: Browser, system: System, image: Path) -> str:
     """390 x 844, without a sign-in, as a passer-by has it: nothing to scroll to the side, nothing cut."""
-    context = browser.new_context(viewport=_PHONE, has_touch=True, is_mobile=True)  # type: ignore[arg-type]
+    context = browser.new_context(viewport=_PHONE, has_touch=True, is_mobile=True)  # type: ignore[arg-type]  # a plain dict
     page = context.new_page()
     page.goto(f"{system.base}/board?airport={AIRPORT}")
     expect(page.locator("#line-text")).to_contain_text("As of")

@@ -70,6 +70,7 @@ class Proof:
         self.deaths: list[Death] = []
         self.faults: list[str] = []
         self.results: list[Path] = []
+        self._emptied = -1  # the server killed last: few have come back to it
         self._clients: list[subprocess.Popen[bytes]] = []
 
     def run(self) -> Verdict:
@@ -159,23 +160,26 @@ class Proof:
         return Death(killed, time.time(), flight)
 
     def _kill_server(self) -> str:
-        number = self.dice.randrange(SERVERS)
+        number = self._emptied = self._crowded_server()
         self.servers.end(f"server-{number}", signal.SIGKILL)
         self.servers.start_server(number)
         return "a server killed (-9)"
 
     def _restart_server(self) -> str:
-        number = self.dice.randrange(SERVERS)
+        number = self._emptied = self._crowded_server()
         self.servers.end(f"server-{number}", signal.SIGTERM)
         self.servers.start_server(number)
         return "a server restarted (TERM)"
 
     def _stall_server(self) -> str:
-        name = f"server-{self.dice.randrange(SERVERS)}"
+        name = f"server-{self._crowded_server()}"
         self.servers.tell(name, signal.SIGSTOP)
         time.sleep(STALL_SECONDS)
         self.servers.tell(name, signal.SIGCONT)
         return f"a server stalled for {STALL_SECONDS:.0f} s"
+
+    def _crowded_server(self) -> int:
+        return self.dice.choice([number for number in range(SERVERS) if number != self._emptied])
 
     def _kill_relays(self) -> str:
         for number in range(RELAYS):

@@ -117,7 +117,7 @@ def test_requests_under_way(client: Client) -> None:
     for _ in range(2):
         assert samples(client)["flightbook_http_requests_under_way", frozenset()] == 1
     with pytest.raises(KeyError):
-        MetricsMiddleware(lambda _: {}["nothing"])(RequestFactory().get("/"))  # type: ignore[index]
+        MetricsMiddleware(lambda _: {}["nothing"])(RequestFactory().get("/"))  # type: ignore[index]  # a failure
     assert samples(client)["flightbook_http_requests_under_way", frozenset()] == 1
 
 

@@ -56,7 +56,7 @@ class DaphneLike:
     def __init__(self) -> None:
         self.state = self.STATE_OPEN
         self.transport = Transport()
-        self.factory = WebSocketServerFactory()  # type: ignore[no-untyped-call]
+        self.factory = WebSocketServerFactory()  # type: ignore[no-untyped-call]  # Autobahn
         self.clean_headers = [(b"host", b"testserver")]
         self.http_headers = {"host": "testserver"}
         self.code = 0

@@ -18,7 +18,7 @@ from flights.models import Flight
 from flights.tests.factories import make_flight
 from subscriptions.hub import Hub, current_hub
 from subscriptions.log_reads import off_loop
-from subscriptions.relay import CONSUMER
+from subscriptions.relay import CONSUMER, Relay
 from subscriptions.routing import websocket_application
 
 Headers = list[tuple[bytes, bytes]]
@@ -116,6 +116,16 @@ def http(token: str) -> Any:
     client = api_client()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
     return client
+
+
+async def publish() -> None:
+    """What `manage.py relay` does, once."""
+    relay = Relay()
+    try:
+        while await relay.step():
+            pass
+    finally:
+        await relay.close()
 
 
 @asynccontextmanager

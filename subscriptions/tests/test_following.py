@@ -17,12 +17,12 @@ from subscriptions import log_reads
 from subscriptions.hub import Hub
 from subscriptions.log_reads import off_loop
 from subscriptions.messages import group_name
-from subscriptions.relay import Relay
 from subscriptions.tests.factories import (
     Client,
     hub,
     make_flights,
     open_client,
+    publish,
     register_relay,
     rename_log,
     report,
@@ -40,16 +40,6 @@ def user_and_flights(count: int = 1) -> Any:
 
 async def report_later(flight_pk: int, count: int = 1) -> int:
     return await off_loop(report, flight_pk, count)
-
-
-async def publish() -> None:
-    """What `manage.py relay` does, once."""
-    relay = Relay()
-    try:
-        while await relay.step():
-            pass
-    finally:
-        await relay.close()
 
 
 async def follow(client: Client, user: Any, flight: Any, **more: Any) -> None:

@@ -16,13 +16,13 @@ from accounts import public as accounts
 from accounts.tests.factories import login, make_user
 from subscriptions.hub import Hub
 from subscriptions.log_reads import off_loop, threads
-from subscriptions.relay import Relay
 from subscriptions.tests.factories import (
     Client,
     bearer,
     hub,
     make_flights,
     open_client,
+    publish,
     register_relay,
     report,
     until,
@@ -38,12 +38,7 @@ def user_and_flight() -> Any:
 
 async def report_and_publish(flight_pk: int) -> None:
     await off_loop(report, flight_pk)
-    relay = Relay()
-    try:
-        while await relay.step():
-            pass
-    finally:
-        await relay.close()
+    await publish()
 
 
 async def blind(self: Hub) -> None:

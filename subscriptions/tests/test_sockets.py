@@ -165,7 +165,7 @@ class TLS:
 async def test_tls_is_not_passed_by_and_the_buffer_beneath_is_looked_at() -> None:
     server = DaphneLike()
     beneath = server.transport
-    server.transport = tls = TLS(beneath)  # type: ignore[assignment]
+    server.transport = tls = TLS(beneath)  # type: ignore[assignment]  # by __getattr__
     socket = server.socket()
     socket.send_text("1")
     assert (tls.clear, beneath.sent) == (b"\x81\x011", b"")
