@@ -31,12 +31,17 @@ _KEPT_SECONDS = 15 * 24 * 3600
 _AT_ONCE = 500
 
 # KEYS: the leases, a user's numbers. ARGV: process, its number with the new socket, limit, lease, kept.
+# Sockets that come at once are asked for in threads, in any order: a smaller number of ours is an older one,
+# or one that `settle` will write.
 _ADMIT = """
 local now = tonumber(redis.call('TIME')[1])
 local total = tonumber(ARGV[2])
+local mine = total
 local numbers = redis.call('HGETALL', KEYS[2])
 for i = 1, #numbers, 2 do
-  if numbers[i] ~= ARGV[1] then
+  if numbers[i] == ARGV[1] then
+    mine = math.max(mine, tonumber(numbers[i + 1]))
+  else
     local ends = redis.call('ZSCORE', KEYS[1], numbers[i])
     if ends and tonumber(ends) >= now then
       total = total + tonumber(numbers[i + 1])
@@ -47,7 +52,7 @@ for i = 1, #numbers, 2 do
 end
 if total > tonumber(ARGV[3]) then return 0 end
 redis.call('ZADD', KEYS[1], now + tonumber(ARGV[4]), ARGV[1])
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+redis.call('HSET', KEYS[2], ARGV[1], mine)
 redis.call('EXPIRE', KEYS[2], ARGV[5])
 return 1
 """

@@ -77,6 +77,11 @@ class Client:
         answer = await self._wire.receive_output(10)
         return bool(answer["type"] == "websocket.accept")
 
+    async def be_counted(self) -> None:
+        """Waits until the hub has let an accepted socket in; what a client says is answered only then."""
+        await self.say_text("?")
+        assert (await self.hear())["code"] == "invalid"
+
     async def leave(self) -> None:
         await self._wire.send_input({"type": "websocket.disconnect", "code": 1000})
         await self._wire.wait(10)
