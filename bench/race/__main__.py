@@ -203,9 +203,13 @@ class Race:
             waited = eventually(self._clients_done, seconds=self.form.patience + 60)
         except TimeoutError:
             waited = self.form.patience + 60
+        refused = servers.run("-m", "bench.race.refused")
+        if refused.returncode:
+            raise RuntimeError(refused.stderr)
         seconds, left = drain(servers, seconds=self.form.patience)
         servers.stop_workers()
         say(f"\nDrained: the clients' last requests in {waited:.1f} s, then all work in {seconds:.1f} s.")
+        say(f"Staff tried {refused.stdout} refunds again that the gateway had refused.")
         for name, count in left.items():
             self.findings.expect_none(f"still open after the drain: {name}", count)
         self.findings.expect_none("client processes that failed", servers.clients_failed())

@@ -27,6 +27,7 @@ FAULTS = {
     "fault_before": 0.01,
     "fault_stored": 0.005,
     "fault_after": 0.005,
+    "refund_refused": 0.02,
     "webhook_duplicate": 0.1,
     "webhook_late": 0.1,
     "webhook_lost": 0.05,
