@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models.functions import Now
+from django.db.models.functions import Least, Now
 
 from bookings import mails
 from bookings.clock import database_now
@@ -18,7 +18,7 @@ from bookings.models import Booking, BookingStatus, Disruption, Segment
 from bookings.operations.unused import end_unused, return_unused
 from bookings.queries import booking_in_full
 from bookings.types import BookingView, DisruptionView
-from flights.public import FlightStatus, flight
+from flights.public import FlightStatus, flight, sale_ends
 from subscriptions.public import told_by_mail
 
 State = Disruption.State
@@ -50,6 +50,8 @@ def disrupt_booking(booking_pk: int, event: Event) -> bool:
         entitlements=rights,
         choice_until=_choice_until(booking, event, now),
     )
+    if event.is_rescheduled and booking.status == BookingStatus.HELD:
+        _end_hold_with_sale(booking, before, event)
     if event.kind == CANCELLED and row.choice_until is None:
         _refund(booking, before, event, row, now)
     else:
@@ -136,6 +138,15 @@ def _refund(booking: Booking, before: BookingView, event: Event, row: Disruption
     settle(booking, State.REFUNDED)
     _tell(before, event, row, back=ended.back.amount)
     return_unused(booking, ended)
+
+
+def _end_hold_with_sale(booking: Booking, before: BookingView, event: Event) -> None:
+    """A flight that leaves earlier is sold until earlier, and held no longer."""
+    booked = [one for one in before.segments if one.status == Segment.Status.BOOKED]
+    cabin = next(one.cabin for one in booked if one.flight.pk == event.flight.pk)
+    sale_end = sale_ends(flight_pks=[event.flight.pk], cabin=cabin)
+    ends = [moment for moment in (event.flight.departure, sale_end) if moment is not None]
+    Booking.objects.filter(pk=booking.pk).update(payment_due_by=Least("payment_due_by", *ends))
 
 
 def _tell(before: BookingView, event: Event, row: Disruption, back: Decimal | None = None) -> None:
