@@ -19,6 +19,8 @@ from bench.race.traveller import Client, User
 STOP = "stop"
 # How long after the load's end a request is still tried again.
 LAST_TRIES_SECONDS = 60.0
+# Each update is carried over to all bookings of its flight: without a pause the workers would do little else.
+STAFF_PAUSE = 1.5
 
 
 def main() -> None:
@@ -29,7 +31,6 @@ def main() -> None:
     parser.add_argument("--users", type=int, required=True)
     parser.add_argument("--tasks", type=int, required=True)
     parser.add_argument("--gateway", required=True)
-    parser.add_argument("--operations", type=int, required=True, help="stop by itself after so many")
     asyncio.run(_run(parser.parse_args()))
 
 
@@ -45,20 +46,20 @@ async def _run(options: argparse.Namespace) -> None:
         await asyncio.sleep(0.02)
     world = World(**json.loads((directory / "world.json").read_text()))
     mix = Mix(client, users, Orders(world, options.gateway, seed=number))
-    helpers = [asyncio.create_task(_tell(client, directory / f"client-{number}.json"))]
+    teller = asyncio.create_task(_tell(client, directory / f"client-{number}.json"))
+    work = [_travel(mix, stop) for _ in range(options.tasks)]
     if number == 0:
-        helpers.append(asyncio.create_task(_report_updates(client, world, stop)))
-    await asyncio.gather(*(_travel(mix, stop, options.operations) for _ in range(options.tasks)))
-    for helper in helpers:
-        helper.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await helper
+        work.append(_report_updates(client, world, stop))
+    await asyncio.gather(*work)
+    teller.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await teller
     journal.close()
     _write(client, directory / f"client-{number}.json", done=True)
 
 
-async def _travel(mix: Mix, stop: Stop, operations: int) -> None:
-    while not stop.is_asked() and sum(mix.client.tally.answers.values()) < operations:
+async def _travel(mix: Mix, stop: Stop) -> None:
+    while not stop.is_asked():
         await mix.step()
 
 
@@ -70,7 +71,7 @@ async def _report_updates(client: Client, world: World, stop: Stop) -> None:
     for turn in range(10**9):
         if stop.is_asked():
             return
-        if turn % 10 == 9 and doomed:  # noqa: PLR2004
+        if turn % 3 == 2 and doomed:  # noqa: PLR2004
             flight, body = doomed.pop(), {"status": "Cancelled", "reason": "Race"}
         else:
             flight = (*world.hot, *world.cold)[turn * 7 % (len(world.hot) + len(world.cold))]
@@ -79,7 +80,7 @@ async def _report_updates(client: Client, world: World, stop: Stop) -> None:
         await client.settle(
             f"staff {body['status'].lower()}", staff, f"/flights/{flight}/updates", body, flight
         )
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(STAFF_PAUSE)
 
 
 async def _tell(client: Client, file: Path) -> None:
