@@ -30,6 +30,8 @@ def what_prometheus_reads() -> str:
         traveller.book(flight_id)
         staff.report_delay(flight_id, 20)
         hear(opened)
+        # Counted in the watcher's rounds.
+        eventually(lambda: _value(_scrape("realtime"), "sockets_flights") >= 1)
         found = {pool: _scrape(pool) for pool in PORTS}
     _sale(found["booking"])
     _live_updates(found["realtime"], found["relay"])
