@@ -24,10 +24,11 @@ def what_prometheus_reads() -> str:
     """From inside: the gateway hands nothing out. A sale was made, and an update heard on an open socket."""
     traveller, staff = Traveller(), Traveller(*STAFF)
     flight_id = traveller.search(days=10)[0]["flightId"]
-    eventually(lambda: _has(_scrape("booking"), "oversold"), seconds=AUDITED)
+    traveller.book(flight_id)
+    for name, labels in (("oversold", {}), ("bookings", {"status": "Confirmed"})):
+        eventually(lambda: _has(_scrape("booking"), name, **labels), seconds=AUDITED)  # noqa: B023
     with traveller.socket() as opened:
         traveller.follow(opened, flight_id)
-        traveller.book(flight_id)
         staff.report_delay(flight_id, 20)
         hear(opened)
         # Counted in the watcher's rounds.
@@ -67,8 +68,8 @@ def _scrape(pool: str) -> Scrape:
     return {(s.name, frozenset(s.labels.items())): s.value for family in families for s in family.samples}
 
 
-def _has(scrape: Scrape, name: str) -> bool:
-    return (f"flightbook_{name}", frozenset()) in scrape
+def _has(scrape: Scrape, name: str, **labels: str) -> bool:
+    return (f"flightbook_{name}", frozenset(labels.items())) in scrape
 
 
 def _value(scrape: Scrape, name: str, **labels: str) -> float:
