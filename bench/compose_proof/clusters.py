@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 import httpx
 
@@ -33,7 +34,7 @@ def on_a_swarm() -> str:
 def _deployed() -> str:
     began = time.monotonic()
     run("sh", "-c", f"docker/stack --one-node | docker stack deploy --detach=true -c - {STACK}")
-    eventually(_serves, seconds=PATIENCE)
+    eventually(lambda: _is_prepared() and _serves(), seconds=PATIENCE)
     ready = time.monotonic() - began
     journey = the_nine_calls()
     seen: set[str] = set()
@@ -44,6 +45,12 @@ def _deployed() -> str:
 
     eventually(all_have_answered, seconds=60)
     return f"ready after {ready:.0f} s; {journey}; {len(seen)} booking replicas answer"
+
+
+def _is_prepared() -> bool:
+    """Whether `migrate` is through: the pools serve from the schema on, while it still loads the schedule."""
+    states = run("docker", "service", "ps", "--format", "{{.CurrentState}}", f"{STACK}_migrate")
+    return any(state.startswith("Complete") for state in states.splitlines())
 
 
 def _serves() -> bool:
@@ -57,11 +64,22 @@ def _serves() -> bool:
 
 def _removed() -> None:
     run("docker", "stack", "rm", STACK)
-    eventually(lambda: not run("docker", "ps", "--all", "--quiet", *OURS).strip(), seconds=PATIENCE)
+    eventually(_containers_are_gone, seconds=PATIENCE)
     volumes = run("docker", "volume", "ls", "--quiet", *OURS).split()
     for volume in volumes:
         run("docker", "volume", "rm", volume)
     eventually(lambda: not run("docker", "network", "ls", "--quiet", *OURS).strip(), seconds=PATIENCE)
+
+
+def _containers_are_gone() -> bool:
+    """A task that failed is forgotten by the swarm, and its container left."""
+    if run("docker", "ps", "--quiet", *OURS).strip():
+        return False
+    left = run("docker", "ps", "--all", "--quiet", *OURS).split()
+    if left:
+        with suppress(RuntimeError):  # the swarm may be at it
+            run("docker", "rm", *left)
+    return not left
 
 
 def fit_for_kubernetes() -> str:
