@@ -332,6 +332,7 @@ class TestMoved:
         kept.refresh_from_db()
         closes_at = flight.inventory.get(cabin="economy").closes_at
         assert (held.payment_due_by, kept.payment_due_by) == (closes_at, due_after)
+        assert due_before is not None
         assert closes_at < due_before
         check_books()
 
