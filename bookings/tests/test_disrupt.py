@@ -320,22 +320,6 @@ class TestMoved:
         assert states(booking_of_the_new_time) == []
         assert traveller.cancel(booking).json()["refund"]["amount"] == 0
 
-    def test_a_hold_ends_with_the_sale_of_a_flight_that_leaves_earlier(self, traveller: Traveller) -> None:
-        flight, later = make_flight(departs_in=3 * HOUR), make_flight(departs_in=3 * HOUR)
-        held, kept = traveller.held(flight), traveller.held(later)
-        move(flight, -2.75)
-        move(later, 2)
-        work()
-
-        due_before, due_after = held.payment_due_by, kept.payment_due_by
-        held.refresh_from_db()
-        kept.refresh_from_db()
-        closes_at = flight.inventory.get(cabin="economy").closes_at
-        assert (held.payment_due_by, kept.payment_due_by) == (closes_at, due_after)
-        assert due_before is not None
-        assert closes_at < due_before
-        check_books()
-
     def test_small_moves_add_up_and_the_last_one_decides(self, traveller: Traveller) -> None:
         flight = make_flight()
         booking = traveller.booked(flight)

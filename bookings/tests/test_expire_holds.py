@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from functools import partial
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 
 from accounts.models import Mail
 from bookings.models import Booking
 from bookings.operations import book
-from bookings.public import backlog, expire_holds
+from bookings.public import backlog, expire_holds, handle_disruptions
 from bookings.tests.factories import Traveller, available, check_books, overdue, passengers
 from flights.models import SeatAssignment
+from flights.public import record_update
 from flights.tests.factories import make_flight
 from flights.tests.races import together
 from subscriptions.public import followed_flights
@@ -25,6 +28,26 @@ def code(answer: Any) -> tuple[int, str]:
 
 
 class TestExpiry:
+    def test_with_the_sale_of_a_flight_that_is_moved_earlier(self) -> None:
+        call_command("register_consumers")
+        traveller, hour = Traveller(), dt.timedelta(hours=1)
+        earlier, later = make_flight(departs_in=3 * hour), make_flight(departs_in=3 * hour)
+        held, kept = traveller.held(earlier), traveller.held(later)
+        for flight, moved_by in ((earlier, -2.75 * hour), (later, 2 * hour)):
+            departure = flight.scheduled_departure + moved_by
+            record_update(flight_pk=flight.pk, status="Scheduled", departure=departure, source="test")
+        while handle_disruptions():
+            pass
+
+        due_before, due_of_kept = held.payment_due_by, kept.payment_due_by
+        held.refresh_from_db()
+        kept.refresh_from_db()
+        closes_at = earlier.inventory.get(cabin="economy").closes_at
+        assert (held.payment_due_by, kept.payment_due_by) == (closes_at, due_of_kept)
+        assert due_before is not None
+        assert closes_at < due_before
+        check_books()
+
     def test_everything_comes_back(self) -> None:
         traveller = Traveller()
         flights = make_flight(economy=10), make_flight(economy=10)
