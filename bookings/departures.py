@@ -1,11 +1,12 @@
-"""Whether a flight can still be sold, paid for or cancelled, as far as its state tells."""
+"""Whether a flight can still be sold, held, paid for or cancelled, as far as its state and its sale tell."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 
 from flightbook.errors import FlightCancelled, FlightDeparted
-from flights.public import FlightStatus, FlightView
+from flights.public import FlightStatus, FlightView, sale_ends
 
 _LEFT = (FlightStatus.DEPARTED, FlightStatus.LANDED, FlightStatus.DIVERTED)
 
@@ -27,3 +28,11 @@ def has_left(flight: FlightView, now: dt.datetime) -> bool:
     if flight.status == FlightStatus.CANCELLED:
         return False
     return flight.status in _LEFT or (flight.estimated_departure or flight.departure) <= now
+
+
+def hold_ends(flights: Collection[FlightView], *, cabin: str) -> dt.datetime:
+    """The latest that a hold of them lasts: the end of the sale of that cabin, or a departure."""
+    ends = [flight.departure for flight in flights]
+    if (sale_end := sale_ends(flight_pks=[flight.pk for flight in flights], cabin=cabin)) is not None:
+        ends.append(sale_end)
+    return min(ends)

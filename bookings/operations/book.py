@@ -27,6 +27,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from bookings.clock import database_now
+from bookings.departures import hold_ends
 from bookings.idempotency import Promise, decide, let_go_on_failure, under_our_lease
 from bookings.models import Booking, BookingStatus, PaymentAttempt, PaymentMethod
 from bookings.operations.payment import authorise, begin_or_resume, give_up_inherited, taken_by_another
@@ -38,7 +39,6 @@ from bookings.states import State
 from bookings.tickets import tickets_needed
 from bookings.types import BookingView, Order
 from flightbook.errors import HoldLimit, PriceChanged, Problem, SoldOut, Unavailable
-from flights.public import sale_ends
 
 # How often an order may follow the fares upwards. Between seats that come back a fare closes to a party only
 # once, so that this is more than a cabin has fares; in the last round a refusal is final.
@@ -163,12 +163,10 @@ def _hold(order: Order, promise: Promise) -> BookingView:
 
 
 def _due_by(quote: Quote) -> dt.datetime:
-    """HOLD_MINUTES from now, but not beyond the first departure, nor the end of the sale."""
-    ends = [segment.flight.departure for segment in quote.segments]
-    pks, cabin = [segment.flight.pk for segment in quote.segments], quote.segments[0].offer.cabin
-    if (sale_end := sale_ends(flight_pks=pks, cabin=cabin)) is not None:
-        ends.append(sale_end)
-    return min(database_now() + dt.timedelta(minutes=settings.HOLD_MINUTES), *ends)
+    """HOLD_MINUTES from now, while the flights are on sale."""
+    flights, cabin = [segment.flight for segment in quote.segments], quote.segments[0].offer.cabin
+    until = database_now() + dt.timedelta(minutes=settings.HOLD_MINUTES)
+    return min(until, hold_ends(flights, cabin=cabin))
 
 
 def _check_hold_limit(user_pk: int) -> None:

@@ -16,6 +16,7 @@ from django.db.models import F, Max
 from django.db.models.functions import Least
 
 from bookings import mails
+from bookings.departures import hold_ends
 from bookings.disruption import settle
 from bookings.idempotency import Promise, decide
 from bookings.models import (
@@ -199,9 +200,10 @@ def _fee(priced: PricedChange, segment: Segment, new: NewCoupon) -> Charge:
 
 
 def _update_booking(priced: PricedChange) -> None:
-    """Its total and version; a hold's time ends with the departure at the latest."""
+    """Its total and version; a hold lasts as long as the new flight is on sale, at the latest."""
     booking = priced.booking
     values: dict[str, Any] = {"total": priced.price.total, "version": F("version") + 1}
     if booking.status == BookingStatus.HELD:
-        values["payment_due_by"] = Least("payment_due_by", priced.new_flight.departure)
+        ends = hold_ends([priced.new_flight], cabin=priced.offer.cabin)
+        values["payment_due_by"] = Least("payment_due_by", ends)
     Booking.objects.filter(pk=booking.pk).update(**values)

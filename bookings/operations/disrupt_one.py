@@ -12,13 +12,14 @@ from django.db.models.functions import Least, Now
 
 from bookings import mails
 from bookings.clock import database_now
+from bookings.departures import hold_ends
 from bookings.disruption import Event, entitlements, letter, settle
 from bookings.disruption.rules import CANCELLED
 from bookings.models import Booking, BookingStatus, Disruption, Segment
 from bookings.operations.unused import end_unused, return_unused
 from bookings.queries import booking_in_full
 from bookings.types import BookingView, DisruptionView
-from flights.public import FlightStatus, flight, sale_ends
+from flights.public import FlightStatus, flight
 from subscriptions.public import told_by_mail
 
 State = Disruption.State
@@ -144,9 +145,8 @@ def _end_hold_with_sale(booking: Booking, before: BookingView, event: Event) -> 
     """A flight that leaves earlier is sold until earlier, and held no longer."""
     booked = [one for one in before.segments if one.status == Segment.Status.BOOKED]
     cabin = next(one.cabin for one in booked if one.flight.pk == event.flight.pk)
-    sale_end = sale_ends(flight_pks=[event.flight.pk], cabin=cabin)
-    ends = [moment for moment in (event.flight.departure, sale_end) if moment is not None]
-    Booking.objects.filter(pk=booking.pk).update(payment_due_by=Least("payment_due_by", *ends))
+    ends = hold_ends([event.flight], cabin=cabin)
+    Booking.objects.filter(pk=booking.pk).update(payment_due_by=Least("payment_due_by", ends))
 
 
 def _tell(before: BookingView, event: Event, row: Disruption, back: Decimal | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -112,14 +112,14 @@ def test_what_is_left_over_of_a_refundable_fare_comes_back() -> None:
 
 def test_a_hold_is_priced_anew_and_pays_nothing() -> None:
     traveller, old = Traveller(), make_flight()
-    new = make_flight(base_price=Decimal("70.00"), departs_in=timedelta(minutes=20))
+    new = make_flight(base_price=Decimal("70.00"), closes_at=datetime.now(UTC) + timedelta(minutes=20))
     booking = traveller.held(old)
 
     answer = changed(traveller, booking, old, new)
 
     assert (answer["change"]["amountDue"], answer["change"]["reason"]) == (0, "not_paid")
     assert booking.total == 70
-    assert booking.payment_due_by == new.scheduled_departure
+    assert booking.payment_due_by == new.inventory.get().closes_at
     assert not PaymentAttempt.objects.exists()
     assert traveller.pay(booking).status_code == 200
     assert not Coupon.objects.filter(status="Open", ticket_number="").exists()
