@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import http
 import json
 import os
@@ -83,6 +84,14 @@ def write_problem(client: socket.socket, status: int, reason: str, _message: str
 
 
 util.write_error = write_problem
+
+
+def when_ready(server: object) -> None:
+    """gunicorn's hook, with the application loaded and before any worker is forked: what is loaded is there
+    to stay. A collection in a worker would write into every object of it, and so copy the pages that the
+    workers share (https://docs.python.org/3/library/gc.html#gc.freeze)."""
+    gc.collect()
+    gc.freeze()
 
 
 def post_fork(server: object, worker: Worker) -> None:

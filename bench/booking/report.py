@@ -18,7 +18,7 @@ from flightbook.embedded import places
 
 DOCS = ROOT / "docs" / "benchmarks"
 Rounds = Sequence[Sequence[Result]]
-# What issue 3 asks for: the least and the goal, of pgbench and of the twin.
+# What is asked for: the least and the goal, of pgbench and of the twin.
 TARGETS = {
     ("uniform", "pgbench"): (0.30, 0.60),
     ("uniform", "twin"): (0.8, 1.2),
