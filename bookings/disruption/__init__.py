@@ -8,7 +8,7 @@ reads; `oversold` whom to ask to stay behind. Bookings are disrupted by
 
 from bookings.disruption import letter
 from bookings.disruption.choices import free_change_reason, settle, significantly_moved
-from bookings.disruption.entitlements import Event, entitlements, unused, unused_value
+from bookings.disruption.entitlements import Event, entitlements, is_news, rights_due, unused, unused_value
 from bookings.disruption.forecast import Forecast, forecast
 from bookings.disruption.oversold import OversoldCabin, oversold
 
@@ -19,8 +19,10 @@ __all__ = [
     "entitlements",
     "forecast",
     "free_change_reason",
+    "is_news",
     "letter",
     "oversold",
+    "rights_due",
     "settle",
     "significantly_moved",
     "unused",

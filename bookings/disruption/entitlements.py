@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from bookings.departures import has_left
-from bookings.disruption.rules import COMPENSATION, REFUND, Facts, Right, entitled
-from bookings.models import BookingStatus, Coupon, Segment
-from bookings.types import BookingView, SegmentView
+from bookings.disruption.rules import CANCELLED, COMPENSATION, REFUND, Facts, Right, entitled
+from bookings.models import BookingStatus, Coupon, Disruption, Segment
+from bookings.types import BookingView, DisruptionView, SegmentView
 from flights.public import FlightView, Route, Schedule
 
 
@@ -50,13 +50,31 @@ class Event:
         )
 
 
+def rights_due(event: Event, *, booked_at: dt.datetime, is_held: bool) -> tuple[Right, ...]:
+    """The rights of who booked then. Of a hold, which has not been paid, only those that cost nothing."""
+    rights = entitled(event.facts(booked_at))
+    return tuple(right for right in rights if not is_held or right.right not in (REFUND, COMPENSATION))
+
+
+def is_news(
+    event: Event, *, booked_at: dt.datetime, codes: Collection[str], told: Disruption | DisruptionView | None
+) -> bool:
+    """Whether who booked then, and has rights of these `codes`, is to hear of the update: always of a
+    cancellation; else of a new schedule than was sold or `told` of last (what stands open of older updates),
+    or of other rights than a delay gave until now."""
+    if event.kind == CANCELLED:
+        return True
+    if event.is_rescheduled:
+        return told is not None or event.expected != event.sold(booked_at)
+    if told is None:
+        return bool(codes)
+    return told.kind == CANCELLED or set(codes) != {right["code"] for right in told.entitlements}
+
+
 def entitlements(event: Event, booking: BookingView, now: dt.datetime) -> list[dict[str, Any]]:
     """The rights of a booking, as they are stored and shown: each with `code`, `right`, `source`, and
-    `amount` (as text) and `currency` where it is money. Of a hold, which has not been paid, only those that
-    cost nothing."""
-    rights = entitled(event.facts(booking.created_at))
-    if booking.status == BookingStatus.HELD:
-        rights = tuple(right for right in rights if right.right not in (REFUND, COMPENSATION))
+    `amount` (as text) and `currency` where it is money."""
+    rights = rights_due(event, booked_at=booking.created_at, is_held=booking.status == BookingStatus.HELD)
     travellers = _paying(event, booking)
     value = unused_value(booking, now)
     return [_stated(right, travellers, value, booking.currency) for right in rights]

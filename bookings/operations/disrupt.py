@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
-from bookings.disruption import Event
-from bookings.disruption.rules import CANCELLED, MOVED, entitled
+from bookings.disruption import Event, is_news, rights_due
+from bookings.disruption.rules import CANCELLED, MOVED
 from bookings.models import BookingStatus, Disruption, Segment
 from bookings.operations.disrupt_one import disrupt_booking, end_choice
 from bookings.operations.retries import again_after_deadlock
@@ -31,6 +31,7 @@ CONSUMER = "disruption"
 LEASE_SECONDS = 15  # who is slower is joined by another: each booking is done once all the same
 SLICE = 40  # bookings at a time: other work of the worker waits meanwhile, the refunds too
 _LIVE = (BookingStatus.HELD, BookingStatus.CONFIRMED)
+_WHAT_COUNTS = ("booking__created_at", "booking__status")
 _GONE = (flights.FlightStatus.DEPARTED, flights.FlightStatus.LANDED, flights.FlightStatus.DIVERTED)
 
 
@@ -77,11 +78,11 @@ def _carry_over(update: flights.UpdateView) -> bool:
     if update.status in _GONE:
         _left(update.flight_pk)
         return True
-    bookings = _bookings(update)
-    if not bookings:
+    live = _live(update)
+    if not live:  # of most flights nobody asks more
         return True
     event = _event(update)
-    return not _concerns_anybody(event, update) or _disrupt(bookings, event)
+    return _disrupt(_to_tell(live, event), event)
 
 
 def _disrupt(bookings: Sequence[int], event: Event) -> bool:
@@ -115,18 +116,9 @@ def _event(update: flights.UpdateView) -> Event:
     )
 
 
-def _concerns_anybody(event: Event, update: flights.UpdateView) -> bool:
-    """Most updates are a gate, or a quarter of an hour: their bookings are not read."""
-    if event.kind == CANCELLED or update.is_rescheduled:
-        return True
-    sold_at = [row.until - dt.timedelta.resolution if row.until else event.told_at for row in event.schedules]
-    if any(entitled(event.facts(moment)) for moment in sold_at):
-        return True
-    return Disruption.objects.filter(flight_id=update.flight_pk, state=Disruption.State.OPEN).exists()
-
-
-def _bookings(update: flights.UpdateView) -> list[int]:
-    """The keys of those that live, have the flight and were not told of the update, oldest first."""
+def _live(update: flights.UpdateView) -> list[tuple[int, dt.datetime, str]]:
+    """Key, time and status of the bookings that live, have the flight and were not told of the update, oldest
+    first."""
     of_this = {"flight_id": update.flight_pk, "sequence": update.sequence}
     told = Disruption.objects.filter(booking_id=OuterRef("booking_id"), **of_this)
     rows = Segment.objects.filter(
@@ -135,7 +127,21 @@ def _bookings(update: flights.UpdateView) -> list[int]:
         status=Segment.Status.BOOKED,
         booking__status__in=_LIVE,
     )
-    return list(rows.order_by("booking_id").values_list("booking_id", flat=True))
+    return list(rows.order_by("booking_id").values_list("booking_id", *_WHAT_COUNTS))
+
+
+def _to_tell(live: Iterable[tuple[int, dt.datetime, str]], event: Event) -> list[int]:
+    """The keys of those to whom the event is news. Most are a gate, or a quarter of an hour, and news to
+    nobody: no booking is read in full for them. The others are looked at again, under their locks."""
+    rows = Disruption.objects.filter(flight_id=event.flight.pk, state=Disruption.State.OPEN)
+    told = {row.booking_id: row for row in rows}
+    found = []
+    for pk, booked_at, status in live:
+        rights = rights_due(event, booked_at=booked_at, is_held=status == BookingStatus.HELD)
+        codes = [right.code for right in rights]
+        if is_news(event, booked_at=booked_at, codes=codes, told=told.get(pk)):
+            found.append(pk)
+    return found
 
 
 def _left(flight_pk: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -13,7 +12,7 @@ from django.db.models.functions import Least, Now
 from bookings import mails
 from bookings.clock import database_now
 from bookings.departures import hold_ends
-from bookings.disruption import Event, entitlements, letter, settle
+from bookings.disruption import Event, entitlements, is_news, letter, settle
 from bookings.disruption.rules import CANCELLED
 from bookings.models import Booking, BookingStatus, Disruption, Segment
 from bookings.operations.unused import end_unused, return_unused
@@ -39,7 +38,8 @@ def disrupt_booking(booking_pk: int, event: Event) -> bool:
         return False
     rights = entitlements(event, before, now)
     told = _told(before, event)
-    if event.kind != CANCELLED and not _is_news(event, before, rights, told):
+    codes = [right["code"] for right in rights]
+    if not is_news(event, booked_at=before.created_at, codes=codes, told=told):
         return False
     if told is not None:  # of an older update: this one decides
         settle(booking, State.KEPT, flight_pks=[event.flight.pk])
@@ -112,18 +112,6 @@ def _told(before: BookingView, event: Event) -> DisruptionView | None:
     """What stands open of older updates of the flight."""
     own = [row for row in before.disruptions if row.flight_id == event.flight.flight_id]
     return next((row for row in own if row.state == State.OPEN), None)
-
-
-def _is_news(
-    event: Event, before: BookingView, rights: list[dict[str, Any]], told: DisruptionView | None
-) -> bool:
-    """A new schedule than was sold or told of last, or more rights than a delay gave until now."""
-    if event.is_rescheduled:
-        return told is not None or event.expected != event.sold(before.created_at)
-    if told is None:
-        return bool(rights)
-    codes = {right["code"] for right in rights}
-    return told.kind == CANCELLED or codes != {right["code"] for right in told.entitlements}
 
 
 def _choice_until(booking: Booking, event: Event, now: dt.datetime) -> dt.datetime | None:

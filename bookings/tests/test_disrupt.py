@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.core.management import call_command
@@ -339,7 +340,12 @@ class TestMoved:
         ]
         assert "as it was sold after all" in letters(booking)[2]
 
-    def test_a_delay_counts_once_it_gives_a_right(self, traveller: Traveller) -> None:
+    def test_a_delay_counts_once_it_gives_a_right(
+        self, traveller: Traveller, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """To whom it is no news, his booking is not even read."""
+        looked = Mock(side_effect=disrupt_booking)
+        monkeypatch.setattr(disrupt, "disrupt_booking", looked)
         flight = make_flight()
         booking = traveller.booked(flight)
         for minutes in (20, 50, 190, 200, 45):
@@ -351,6 +357,7 @@ class TestMoved:
             for row in Disruption.objects.filter(booking=booking).order_by("pk")
         ]
         assert given == [["us_moved_domestic_refund", "own_moved_rebooking"], []]
+        assert looked.call_count == 2
 
     def test_who_flies_has_kept_it(self, traveller: Traveller) -> None:
         flight = make_flight()
