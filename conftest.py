@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+
+
+def pytest_collection_finish() -> None:
+    """What was loaded and collected stays until the end: no collection of garbage need look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

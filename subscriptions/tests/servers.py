@@ -46,6 +46,7 @@ class Process:
         self._environment = os.environ | {
             "DATABASE_URL": _database_url(),
             "REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
+            "PYTHONFAULTHANDLER": "1",  # for `ends`
         }
         self._environment |= environment
         self._arguments = [sys.executable, *arguments]
@@ -62,8 +63,13 @@ class Process:
         return self._process.poll() is None
 
     def ends(self, seconds: float = 15) -> int:
-        """Waits for its end; the exit code."""
-        return self._process.wait(seconds)
+        """Waits for its end; the exit code. One that does not end says where each of its threads stands."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.tell(signal.SIGABRT)
+            self._process.wait(seconds)
+            raise
 
     def kill(self) -> None:
         if self._process.poll() is None:
