@@ -1,9 +1,9 @@
 """What is on sale in the bench, and who buys: `python -m bench.booking.seed world.json`, once.
 
 A thousand like flights and one that all want, each with more seats than a cell can sell; travellers who are
-logged in; and the bookings of a few days, settled. Without those each connection would plan its statements on
-empty tables, to be read from end to end, and keep the plans: at a thousand bookings that was a tenth of what
-a sale costs PostgreSQL, and no airline's database begins every day empty.
+logged in; and two thousand bookings, settled. Without those each connection would plan its look-ups on empty
+tables, to be read from end to end, and keep the plans: 1,944 sales of one cell read 6 million rows of
+bookings in 7,048 sequential scans. No airline's database begins every day empty.
 """
 
 from __future__ import annotations

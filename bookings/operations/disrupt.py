@@ -31,7 +31,6 @@ CONSUMER = "disruption"
 LEASE_SECONDS = 15  # who is slower is joined by another: each booking is done once all the same
 SLICE = 40  # bookings at a time: other work of the worker waits meanwhile, the refunds too
 _LIVE = (BookingStatus.HELD, BookingStatus.CONFIRMED)
-_WHAT_COUNTS = ("booking__created_at", "booking__status")
 _GONE = (flights.FlightStatus.DEPARTED, flights.FlightStatus.LANDED, flights.FlightStatus.DIVERTED)
 
 
@@ -127,7 +126,9 @@ def _live(update: flights.UpdateView) -> list[tuple[int, dt.datetime, str]]:
         status=Segment.Status.BOOKED,
         booking__status__in=_LIVE,
     )
-    return list(rows.order_by("booking_id").values_list("booking_id", *_WHAT_COUNTS))
+    return list(
+        rows.order_by("booking_id").values_list("booking_id", "booking__created_at", "booking__status")
+    )
 
 
 def _to_tell(live: Iterable[tuple[int, dt.datetime, str]], event: Event) -> list[int]:
